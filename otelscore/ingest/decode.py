@@ -1,0 +1,120 @@
+"""The decoder: the bytes of one OTLP request -> what is kept of it.
+
+This is the hot path. Every record is read as soon as it is decoded and dropped when it is read, so content never
+outlives its own span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from otelscore.ingest import otlp_json, otlp_protobuf
+from otelscore.ingest.records import NotOtlpError, Origins, Rejected, WantedKeys
+from otelscore.model import Batch, RawLog, RawSpan, Reader, SenderError, Span, Verdict
+
+_MAX_NAME = 256  # characters of a span name that are kept
+
+
+class Decoder:
+    """Decodes requests for one reader.
+
+    `resource_keys` are the resource attributes that `Origin.attributes` holds. Every method raises SenderError for a
+    body that is no such request, and tells of single bad records in `Batch.rejected` and `Batch.reason`. An empty
+    protobuf body is a valid, empty request. Safe to call from several threads.
+    """
+
+    def __init__(self, reader: Reader, resource_keys: frozenset[str] = frozenset()) -> None:
+        self._reader = reader
+        self._wanted = WantedKeys(reader)
+        self._origins = Origins(resource_keys)
+
+    def traces(self, body: bytes) -> Batch:
+        """Decodes an ExportTraceServiceRequest in protobuf."""
+        return self._spans(otlp_protobuf.spans(body, self._wanted, self._origins))
+
+    def logs(self, body: bytes) -> Batch:
+        """Decodes an ExportLogsServiceRequest in protobuf."""
+        return self._logs(otlp_protobuf.logs(body, self._wanted, self._origins))
+
+    def traces_json(self, body: bytes) -> Batch:
+        """Decodes an ExportTraceServiceRequest in OTLP/JSON."""
+        return self._spans(otlp_json.spans(otlp_json.parse(body), self._wanted, self._origins))
+
+    def logs_json(self, body: bytes) -> Batch:
+        """Decodes an ExportLogsServiceRequest in OTLP/JSON."""
+        return self._logs(otlp_json.logs(otlp_json.parse(body), self._wanted, self._origins))
+
+    def any_protobuf(self, body: bytes) -> Batch:
+        """Decodes a request of either signal in protobuf, where nothing but the bytes tells which.
+
+        Logs read as traces parse, or nearly so, but give no span a valid id; so the better reading wins.
+        """
+        try:
+            as_traces = self.traces(body)
+            if as_traces.spans or not as_traces.rejected:
+                return as_traces
+        except SenderError as error:
+            try:
+                return self.logs(body)
+            except SenderError:
+                raise SenderError(f"neither traces nor logs: {error}") from None
+        try:
+            as_logs = self.logs(body)
+        except SenderError:
+            return as_traces
+        return as_logs if as_logs.rejected < as_logs.records else as_traces
+
+    def any_json(self, document: otlp_json.Object) -> Batch:
+        """Decodes a parsed OTLP/JSON request of any signal; metrics give an empty batch, other JSON NotOtlpError."""
+        if "resourceSpans" in document:
+            return self._spans(otlp_json.spans(document, self._wanted, self._origins))
+        if "resourceLogs" in document:
+            return self._logs(otlp_json.logs(document, self._wanted, self._origins))
+        if "resourceMetrics" in document or not document:
+            return Batch()
+        raise NotOtlpError("neither resourceSpans nor resourceLogs in the document")
+
+    def _spans(self, records: Iterable[RawSpan | Rejected]) -> Batch:
+        batch = Batch()
+        read = self._reader.read
+        keep = batch.spans.append
+        for raw in records:
+            if isinstance(raw, Rejected):
+                _reject(batch, raw)
+                continue
+            keep(
+                Span(
+                    raw.trace_id,
+                    raw.span_id,
+                    raw.parent_id,
+                    raw.name[:_MAX_NAME],
+                    raw.kind,
+                    raw.flags,
+                    raw.start,
+                    raw.end,
+                    raw.status,
+                    raw.origin,
+                    read(raw),
+                    raw.links,
+                )
+            )
+        return batch
+
+    def _logs(self, records: Iterable[RawLog | Rejected]) -> Batch:
+        batch = Batch()
+        for raw in records:
+            batch.records += 1
+            if isinstance(raw, Rejected):
+                _reject(batch, raw)
+                continue
+            found = self._reader.read_log(raw)
+            if isinstance(found, Verdict):
+                batch.verdicts.append(found)
+            elif found is not None:
+                batch.exceptions.append(found)
+        return batch
+
+
+def _reject(batch: Batch, record: Rejected) -> None:
+    batch.rejected += 1
+    batch.reason = batch.reason or record.reason

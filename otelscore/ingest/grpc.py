@@ -1,0 +1,149 @@
+"""The gRPC door: OTLP/gRPC and the standard health service.
+
+gRPC may decompress a message whole before its size is known (grpcio did up to the spring of 2026), so it is told to
+leave that to us; it then no longer says how the message was compressed, but the first bytes do.
+
+The server is the asynchronous one because a sender that stops in the middle of its message would hold a thread of the
+other, and a handful of such senders would hold them all. To put a limit on the time that a message may take, Export is
+served as a method that takes a stream, of which it reads one message: on the wire the two are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import NoReturn
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from otelscore.ingest.compression import TooLargeError
+from otelscore.ingest.receiver import UNAVAILABLE, Content, Receiver, Result, Signal, error_status
+from otelscore.model import OverloadedError, SenderError
+from otelscore.serving import PortInUseError, listen
+
+SERVICES = {
+    "opentelemetry.proto.collector.trace.v1.TraceService": Signal.TRACES,
+    "opentelemetry.proto.collector.logs.v1.LogsService": Signal.LOGS,
+    "opentelemetry.proto.collector.metrics.v1.MetricsService": Signal.METRICS,
+}
+
+_THREADS = 4  # decoding is bound to one core anyway; the others wait for the disk
+
+# A request begins with the tag of its field 1; these beginnings are of no protobuf message of OTLP.
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x78\x01": "deflate",
+    b"\x78\x5e": "deflate",
+    b"\x78\x9c": "deflate",
+    b"\x78\xda": "deflate",
+}
+
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+Handler = Callable[[object, Context], Awaitable[bytes]]
+
+
+class GrpcServer:
+    """Serves a receiver on one address, from `start` to `stop`, on an event loop in a thread of its own.
+
+    A message must have come whole within `request_time` seconds. Beyond `concurrency` requests at a time, more are
+    asked to come back later.
+    """
+
+    def __init__(self, receiver: Receiver, host: str, port: int, request_time: float, concurrency: int) -> None:
+        self._receiver = receiver
+        self._host = host
+        self._port = port
+        self._request_time = request_time
+        self._concurrency = concurrency
+        self._under_way = 0
+        self._work = ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)
+
+    def start(self) -> int:
+        """Listens, and returns the port. Raises PortInUseError or OSError."""
+        listen(self._host, self._port).close()  # gRPC's own error does not say why
+        self._thread.start()
+        return asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+
+    def stop(self, grace: float) -> None:
+        """Stops listening at once and waits up to `grace` seconds for requests that are under way."""
+        if not self._thread.is_alive():
+            return
+        asyncio.run_coroutine_threadsafe(self._stop(grace), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._work.shutdown()
+
+    async def _start(self) -> int:
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", self._receiver.limit),
+                ("grpc.per_message_decompression", 0),
+            ],
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        for service, signal in SERVICES.items():
+            method = grpc.stream_unary_rpc_method_handler(self._export(signal))
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": method}),))
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        try:
+            port = self._server.add_insecure_port(f"{host}:{self._port}")
+        except RuntimeError:
+            raise PortInUseError(self._host, self._port) from None
+        await self._server.start()
+        return port
+
+    async def _stop(self, grace: float) -> None:
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace)
+
+    def _export(self, signal: Signal) -> Handler:
+        async def export(_: object, context: Context) -> bytes:
+            if self._under_way >= self._concurrency:
+                self._receiver.count(signal, "grpc", Result.REFUSED)
+                await _ask_to_retry(context, "too many requests at a time")
+            self._under_way += 1
+            try:
+                return await self._take(signal, context)
+            finally:
+                self._under_way -= 1
+
+        return export
+
+    async def _take(self, signal: Signal, context: Context) -> bytes:
+        try:
+            async with asyncio.timeout(self._request_time):
+                body = await context.read()
+        except TimeoutError:
+            self._receiver.count(signal, "grpc", Result.REJECTED)
+            message = f"the message did not come within {self._request_time:g} s"
+            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, message)
+        if not isinstance(body, bytes):  # grpc.aio.EOF
+            self._receiver.count(signal, "grpc", Result.REJECTED)
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no message in the request")
+        encoding = _MAGIC.get(body[:2], "")
+        export = partial(self._receiver.export, signal, "grpc", body, Content.PROTOBUF, encoding)
+        try:
+            return await self._loop.run_in_executor(self._work, export)
+        except TooLargeError as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except SenderError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except OverloadedError as error:
+            await _ask_to_retry(context, str(error))
+
+
+async def _ask_to_retry(context: Context, message: str) -> NoReturn:
+    details = error_status(UNAVAILABLE, message).SerializeToString()
+    await context.abort(grpc.StatusCode.UNAVAILABLE, message, (("grpc-status-details-bin", details),))

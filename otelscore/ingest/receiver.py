@@ -1,0 +1,148 @@
+"""The heart of both doors: the body of one request -> the body of its answer. No socket is touched here."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from enum import StrEnum
+from typing import cast
+
+from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from otelscore.ingest import otlp_json, otlp_protobuf
+from otelscore.ingest.compression import decompress
+from otelscore.ingest.decode import Decoder
+from otelscore.model import Batch, OverloadedError, SenderError
+
+log = logging.getLogger(__name__)
+
+INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAVAILABLE = 3, 4, 5, 8, 12, 14
+"""Numbers of google/rpc/code.proto."""
+
+RETRY_AFTER = 1
+"""Seconds that a sender is asked to wait when there is no room."""
+
+
+class Signal(StrEnum):
+    TRACES = "traces"
+    LOGS = "logs"
+    METRICS = "metrics"
+
+
+class Content(StrEnum):
+    """How a message is written, by its media type."""
+
+    PROTOBUF = "application/x-protobuf"
+    JSON = "application/json"
+
+
+class Result(StrEnum):
+    """What became of a request."""
+
+    ACCEPTED = "accepted"  # acknowledged, though single records may be rejected
+    REJECTED = "rejected"  # the sender's fault
+    REFUSED = "refused"  # no room now
+    FAILED = "failed"  # our fault
+
+
+Count = Callable[[Signal, str, Result], None]
+"""Told of every request that came: its signal, its transport ("grpc" or "http") and what became of it."""
+
+
+class InternalError(OverloadedError):
+    """A bug of ours. The request may be fine, so the sender should retry."""
+
+
+class Receiver:
+    """Decodes a request, hands it on, and words the answer.
+
+    `accept` takes the batch and returns when it is safe to acknowledge it; it raises OverloadedError where there is no
+    room for all of it. `limit` is the size in bytes of the largest request, unpacked. Called from many threads.
+    """
+
+    def __init__(self, decoder: Decoder, accept: Callable[[Batch], None], count: Count, limit: int) -> None:
+        self.count = count
+        self.limit = limit
+        self._accept = accept
+        self._decode = {
+            (Signal.TRACES, Content.PROTOBUF): decoder.traces,
+            (Signal.TRACES, Content.JSON): decoder.traces_json,
+            (Signal.LOGS, Content.PROTOBUF): decoder.logs,
+            (Signal.LOGS, Content.JSON): decoder.logs_json,
+            (Signal.METRICS, Content.PROTOBUF): _discard_protobuf,
+            (Signal.METRICS, Content.JSON): _discard_json,
+        }
+
+    def export(self, signal: Signal, transport: str, body: bytes, content: Content, encoding: str) -> bytes:
+        """Takes one request and returns the Export...ServiceResponse, written as the request was.
+
+        Raises SenderError (TooLargeError over the limit), or OverloadedError (InternalError for a bug of ours).
+        """
+        try:
+            batch = self._decode[signal, content](decompress(body, encoding, self.limit))
+            if signal is not Signal.METRICS:
+                self._accept(batch)
+        except SenderError:
+            self.count(signal, transport, Result.REJECTED)
+            raise
+        except OverloadedError:
+            self.count(signal, transport, Result.REFUSED)
+            raise
+        except Exception as error:
+            self.count(signal, transport, Result.FAILED)
+            # Where it happened, but not the error's own words: they may quote content.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("%s while a %s request was taken\n%s", type(error).__name__, signal, where)
+            raise InternalError("internal error; the server's log says more") from None
+        self.count(signal, transport, Result.ACCEPTED)
+        return serialize(_response(signal, batch), content)
+
+
+def error_status(code: int, message: str) -> Message:
+    """A google.rpc.Status; one with the code UNAVAILABLE asks the sender to try again after RETRY_AFTER."""
+    status = Status(code=code, message=message)
+    if code == UNAVAILABLE:
+        status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER)))
+    return cast("Message", status)
+
+
+def serialize(message: Message, content: Content) -> bytes:
+    if content is Content.PROTOBUF:
+        return message.SerializeToString()
+    return json_format.MessageToJson(message, indent=None).encode()
+
+
+def _response(signal: Signal, batch: Batch) -> Message:
+    match signal:
+        case Signal.TRACES:
+            traces = ExportTraceServiceResponse()
+            if batch.rejected:
+                traces.partial_success.rejected_spans = batch.rejected
+                traces.partial_success.error_message = batch.reason
+            return traces
+        case Signal.LOGS:
+            logs = ExportLogsServiceResponse()
+            if batch.rejected:
+                logs.partial_success.rejected_log_records = batch.rejected
+                logs.partial_success.error_message = batch.reason
+            return logs
+        case Signal.METRICS:
+            return ExportMetricsServiceResponse()
+
+
+def _discard_protobuf(body: bytes) -> Batch:
+    otlp_protobuf.check_metrics(body)
+    return Batch()
+
+
+def _discard_json(body: bytes) -> Batch:
+    otlp_json.check_metrics(body)
+    return Batch()
