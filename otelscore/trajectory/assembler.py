@@ -1,0 +1,326 @@
+"""When a run is over: the life of a fragment, from its first span to the day its ids are forgotten.
+
+Spans come in any order, in several requests, from several processes, more than once, and sometimes never. So nothing
+is ever known to be complete; a fragment *closes* when none of its spans has come for a while, and how long that is
+depends on the topmost span that has come:
+
+    ROOT    it has no parent, or a remote one                                       root_grace
+    ORPHAN  ended agent spans or run wrappers whose local parent has not come       orphan_grace
+    STEPS   anything else below a missing local parent: somebody is still at work   idle_timeout
+
+    open --(no span for the grace)--> closed --(late_window)--> final --(dedupe_window)--> forgotten
+      ^                                  |
+      +------------(a span comes)--------+   the run is scored anew and replaces itself
+
+One that closed as an orphan or incomplete stays open to its missing spans for `keep`, as long as figures show it.
+All times are of the caller's clock; nothing here reads one. DESIGN.md, "When is a run over?".
+
+Fragments of one service and trace that hold no run of their own (steps whose agent span never came, tool calls alone)
+close together, as one trajectory. If they lie inside the time of the one run that there is, they are its steps whose way
+up was lost, and join it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from otelscore.model import Failure, Kind, Outcome, Span, SpanException, Trajectory
+from otelscore.trajectory.builder import build, never_unsafe
+from otelscore.trajectory.fragments import Fragment, Survey, Trace
+from otelscore.trajectory.tree import Node, find_runs, grow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graces:
+    """How long things are waited for, in seconds."""
+
+    root: float = 10.0
+    orphan: float = 120.0
+    idle: float = 900.0
+    late: float = 120.0
+    keep: float = 86_400.0
+    dedupe: float = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A fragment closed, for the first time or again: these are its trajectories now, instead of `withdrawn`."""
+
+    trajectories: tuple[Trajectory, ...]
+    withdrawn: frozenset[str]  # ids of earlier trajectories that are no more
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """These trajectories can no longer change."""
+
+    trajectory_ids: frozenset[str]
+    lone_model_calls: int
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is remembered of the final runs of one service in one trace."""
+
+    until: float
+    start: int
+    end: int
+    span_ids: bytes  # 8 bytes each
+
+    def holds(self, span_id: bytes) -> bool:
+        at = self.span_ids.find(span_id)
+        while at % 8 and at > 0:
+            at = self.span_ids.find(span_id, at + 1)
+        return at >= 0
+
+
+class Assembler:
+    """Spans in, closed and final trajectories out."""
+
+    def __init__(
+        self, graces: Graces, unsafe: Callable[[str], bool] = never_unsafe, max_remembered: int = 1_000_000
+    ) -> None:
+        self._graces = graces
+        self._unsafe = unsafe
+        self._max_remembered = max_remembered
+        self._traces: dict[bytes, Trace] = {}
+        self._memory: OrderedDict[tuple[bytes, str], _Memory] = OrderedDict()
+        self._logged: OrderedDict[bytes, tuple[float, dict[bytes, Failure]]] = OrderedDict()
+        self._clock: list[tuple[float, int, Fragment]] = []
+        self._order = count()
+        self._opened: dict[Fragment, None] = {}
+        self.open_spans = 0
+        """Spans held, of everything that is not final."""
+
+    def add(self, span: Span, now: float) -> str:
+        """Takes a span; its fate: `kept`, `duplicate` or `late`."""
+        memory = self._memory.get((span.trace_id, span.origin.service))
+        if memory is not None:
+            if memory.holds(span.span_id):
+                return "duplicate"
+            if span.parent_id and memory.holds(span.parent_id):
+                return "late"
+        trace = self._traces.get(span.trace_id)
+        if trace is None:
+            trace = self._traces[span.trace_id] = Trace(span.trace_id)
+        elif span.span_id in trace.where:
+            return "duplicate"
+        fragment = trace.add(span)
+        self.open_spans += 1
+        self._touch(fragment, now)
+        if fragment.caller is not None and span.reading.kind is Kind.AGENT:
+            caller = fragment.caller.root()
+            if caller.spans:  # it may have counted these steps as its own
+                self._touch(caller, now)
+        return "kept"
+
+    def log(self, exception: SpanException, now: float) -> None:
+        """Takes an exception that came as a log record; it waits for its span as long as a run may be idle."""
+        trace_id = exception.trace_id
+        _, failures = self._logged.pop(trace_id, (0.0, {}))
+        failures[exception.span_id] = exception.failure
+        self._logged[trace_id] = (now + self._graces.idle, failures)
+        trace = self._traces.get(trace_id)
+        fragment = trace.where.get(exception.span_id) if trace is not None else None
+        if fragment is not None:
+            self._touch(fragment.root(), now)
+
+    def tick(self, now: float) -> Iterator[Closed | Final]:
+        """What has become of the fragments by `now`."""
+        while self._clock and self._clock[0][0] <= now:
+            _, _, fragment = heapq.heappop(self._clock)
+            if fragment.spans and fragment.check_at <= now:
+                fragment.check_at = float("inf")
+                yield from self._check(fragment, now)
+        while self._memory and next(iter(self._memory.values())).until <= now:
+            self._memory.popitem(last=False)
+        while self._logged and next(iter(self._logged.values()))[0] <= now:
+            trace_id, (_, failures) = self._logged.popitem(last=False)
+            if trace_id in self._traces:
+                self._logged[trace_id] = (now + self._graces.idle, failures)
+
+    def close_all(self, now: float = 0.0) -> Iterator[Closed | Final]:
+        """Closes everything for good, as at the end of files, where there is no arrival clock."""
+        for trace in list(self._traces.values()):
+            for fragment in self._holders(trace):
+                if fragment.spans:
+                    self._find_home(fragment)
+            for fragment in self._holders(trace):
+                if fragment.spans:
+                    yield self._close(self._with_company(fragment), now)
+            for fragment in self._holders(trace):
+                if fragment.spans:
+                    yield self._finalize(fragment, now)
+
+    def open_trajectories(self) -> tuple[int, float | None]:
+        """(how many fragments are open, when the first span came of the one that has been open the longest)."""
+        self._opened = {
+            fragment: None
+            for fragment in self._opened
+            if fragment.spans and fragment.closed is None and fragment.holder() is fragment
+        }
+        return len(self._opened), min((fragment.opened for fragment in self._opened), default=None)
+
+    def _touch(self, fragment: Fragment, now: float) -> None:
+        fragment.opened = min(fragment.opened, now)
+        fragment.arrived = now
+        holder = fragment.holder()
+        holder.arrived = now
+        holder.closed = None
+        self._opened[holder] = None
+        self._schedule(holder, now + self._graces.root)
+
+    def _schedule(self, fragment: Fragment, at: float) -> None:
+        """Promises to look at a fragment at that time at the latest."""
+        if at < fragment.check_at:
+            fragment.check_at = at
+            heapq.heappush(self._clock, (at, next(self._order), fragment))
+
+    def _check(self, fragment: Fragment, now: float) -> Iterator[Closed | Final]:
+        if fragment.holder() is not fragment:
+            return
+        if fragment.closed is not None:
+            if fragment.final_at > now:
+                self._schedule(fragment, fragment.final_at)
+            else:
+                yield self._finalize(fragment, now)
+            return
+        due = fragment.arrived + self._graces.root
+        if due <= now:
+            fragment = self._find_home(fragment)
+            due = max(part.arrived + self._survey(part).grace for part in (fragment, *self._company(fragment)))
+        if due > now:
+            self._schedule(fragment, due)
+        else:
+            yield self._close(self._with_company(fragment), now)
+
+    def _holders(self, trace: Trace) -> list[Fragment]:
+        return [
+            fragment for parts in list(trace.live.values()) for fragment in list(parts) if fragment.holder() is fragment
+        ]
+
+    def _company(self, fragment: Fragment) -> list[Fragment]:
+        """The other fragments of steps without a run that close with one that is such."""
+        if not self._survey(fragment).loose:
+            return []
+        return [
+            other
+            for other in fragment.trace.live[fragment.service]
+            if other is not fragment and other.holder() is other and self._survey(other).loose
+        ]
+
+    def _with_company(self, fragment: Fragment) -> Fragment:
+        for other in self._company(fragment):
+            waits = fragment.waits or other.waits
+            fragment = fragment.trace.join(fragment, other)
+            fragment.waits = waits
+        return fragment
+
+    def _find_home(self, fragment: Fragment) -> Fragment:
+        """Joins steps whose way up was lost to the one run in whose time they lie; gives what they are part of then."""
+        survey = self._survey(fragment)
+        if not (survey.loose and fragment.waits):
+            return fragment
+        homes = [
+            other
+            for other in fragment.trace.live[fragment.service]
+            for start, end in (self._survey(other).runs if other is not fragment else ())
+            if start <= survey.start and survey.end <= end
+        ]
+        if len(homes) != 1:
+            return fragment
+        home = fragment.trace.join(homes[0], fragment)
+        self._opened[home] = None
+        return home
+
+    def _survey(self, fragment: Fragment) -> Survey:
+        if fragment.survey is None:
+            fragment.survey = survey(fragment.spans, fragment.waits, self._graces)
+        return fragment.survey
+
+    def _close(self, fragment: Fragment, now: float) -> Closed:
+        parts = list(fragment.members())
+        spans = [span for part in parts for span in part.spans]
+        before = set().union(*(part.trajectory_ids for part in parts))
+        known = self._survey(fragment)
+        _, logged = self._logged.get(fragment.trace.trace_id, (0.0, {}))
+        built = build(spans, logged, self._unsafe)
+        if fragment.waits and known.loose and self._is_remembered(fragment, known):
+            built.trajectories.clear()  # steps of a run that is final: too late to find their way
+        for part in parts:
+            part.closed, part.trajectory_ids = now, set()
+        fragment.trajectory_ids = {trajectory.trajectory_id for trajectory in built.trajectories}
+        fragment.lone_model_calls = built.lone_model_calls
+        if fragment.first_closed is None:
+            fragment.first_closed = now
+        hopes = known.orphan or any(trajectory.outcome is Outcome.INCOMPLETE for trajectory in built.trajectories)
+        fragment.final_at = now + self._graces.late
+        if hopes:
+            fragment.final_at = max(fragment.final_at, fragment.first_closed + self._graces.keep)
+        self._opened.pop(fragment, None)
+        self._schedule(fragment, fragment.final_at)
+        return Closed(tuple(built.trajectories), frozenset(before - fragment.trajectory_ids))
+
+    def _is_remembered(self, fragment: Fragment, known: Survey) -> bool:
+        memory = self._memory.get((fragment.trace.trace_id, fragment.service))
+        return memory is not None and memory.start <= known.start and known.end <= memory.end
+
+    def _finalize(self, fragment: Fragment, now: float) -> Final:
+        trace = fragment.trace
+        for part in list(fragment.members()):
+            self.open_spans -= len(part.spans)
+            if any(span.reading.kind is not Kind.OTHER for span in part.spans):
+                self._remember(trace, part, now)
+            trace.remove(part)
+        if not trace.where:
+            del self._traces[trace.trace_id]
+            self._logged.pop(trace.trace_id, None)
+        return Final(frozenset(fragment.trajectory_ids), fragment.lone_model_calls)
+
+    def _remember(self, trace: Trace, part: Fragment, now: float) -> None:
+        key = (trace.trace_id, part.service)
+        start, end = min(span.start for span in part.spans), max(span.end for span in part.spans)
+        span_ids = b"".join(span.span_id for span in part.spans)
+        earlier = self._memory.pop(key, None)
+        if earlier is not None:
+            start, end, span_ids = min(start, earlier.start), max(end, earlier.end), earlier.span_ids + span_ids
+        self._memory[key] = _Memory(now + self._graces.dedupe, start, end, span_ids)
+        if len(self._memory) > self._max_remembered:
+            self._memory.popitem(last=False)
+
+
+def survey(spans: Sequence[Span], waits: bool, graces: Graces) -> Survey:
+    """What the tree of a fragment shows, and so how long it is waited for (the table at the top of this file)."""
+    order = grow(spans)
+    runs, _ = find_runs(order)
+    grace = graces.root
+    if waits:
+        holders = {_top(node).span.span_id for run in runs for node in run.agents if node.span.end}
+        tops = [node for node in order if node.parent is None and node.lost]
+        working = not tops or any(not _is_over(top, holders) for top in tops if top.has_step or top.worker is not None)
+        idle = working or not any(top.span.span_id in holders or top.has_step for top in tops)
+        grace = graces.idle if idle else graces.orphan
+    return Survey(
+        grace=grace,
+        orphan=waits,
+        runs=tuple((run.top.span.start, run.top.span.end) for run in runs),
+        loose=not runs and any(node.kind.is_step for node in order),
+        start=min(span.start for span in spans),
+        end=max(span.end for span in spans),
+    )
+
+
+def _is_over(top: Node, holders: set[bytes]) -> bool:
+    """Whether an ended agent span, or a run wrapper with both model and tool steps, has come at or below the top."""
+    wraps_run = top.kind is Kind.WRAPPER and bool(top.span.end) and top.has_model and bool(top.tools)
+    return top.span.span_id in holders or wraps_run
+
+
+def _top(node: Node) -> Node:
+    while node.parent is not None:
+        node = node.parent
+    return node

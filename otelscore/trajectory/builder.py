@@ -1,0 +1,251 @@
+"""The spans of one service in one trace -> its trajectories, with every step judged and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from otelscore.model import ERROR, Failure, Kind, Outcome, Response, Span, Step, StepStatus, Trajectory
+from otelscore.trajectory.errors import SUCCEEDED, Judgement, copies, judge
+from otelscore.trajectory.responses import count_turns, find_again, find_recovered, respond
+from otelscore.trajectory.steps import AgentKey, Draft, Work, find_steps
+from otelscore.trajectory.tree import Node, Run, find_delegations, find_runs, grow, local_parent_missing
+
+UNKNOWN_AGENT = "unknown"
+
+
+@dataclass(slots=True)
+class Built:
+    """What a set of spans amounts to."""
+
+    trajectories: list[Trajectory] = field(default_factory=list)
+    lone_model_calls: int = 0  # without an agent: a plain LLM call is no agent
+
+
+def never_unsafe(_tool: str) -> bool:
+    return False
+
+
+def build(
+    spans: Sequence[Span],
+    logged: Mapping[bytes, Failure] | None = None,
+    unsafe: Callable[[str], bool] = never_unsafe,
+) -> Built:
+    """The trajectories in the spans of one trace, in order of start.
+
+    `spans`: each span id once, in any order; `logged`: exceptions that came as log records, by span id; `unsafe`:
+    whether a tool has side effects. Spans of other services may be among them where they belong to a caller's step.
+    """
+    logged = logged or {}
+    order = grow(spans)
+    delegations = find_delegations(order)
+    runs, rest = find_runs(order)
+    loose = [node for node in rest if node.kind.is_step]
+    judgements = _judge(order, logged)
+    built = Built()
+    for run in runs:
+        run.nodes += _adopt(run, runs, rest)
+        built.trajectories.append(_trajectory(run, delegations, judgements, unsafe))
+    if not runs and loose:
+        if any(node.kind is not Kind.MODEL for node in loose):
+            built.trajectories.append(_trajectory(Run(rest[0], [], rest), delegations, judgements, unsafe))
+        else:
+            built.lone_model_calls = len(loose)
+    return built
+
+
+def _judge(order: Sequence[Node], logged: Mapping[bytes, Failure]) -> dict[bytes, Judgement]:
+    copied = copies((node.span for node in order), logged)
+    found = {}
+    for node in order:
+        span = node.span
+        if span.reading.failure is None and not span.reading.soft_error and span.status != ERROR:
+            if not span.reading.skipped and span.span_id not in logged:
+                continue
+        judgement = judge(span, logged.get(span.span_id), copied=span.span_id in copied)
+        if judgement is not SUCCEEDED:
+            found[span.span_id] = judgement
+    return found
+
+
+def _adopt(run: Run, runs: Sequence[Run], rest: Sequence[Node]) -> list[Node]:
+    """Nodes whose way up to their run was lost: they lie inside the time of this run and of no other."""
+
+    def holds(other: Run, node: Node) -> bool:
+        return other.top.span.start <= node.span.start and node.span.end <= other.top.span.end
+
+    kept: set[bytes] = set()
+    adopted = []
+    for node in rest:
+        if node.parent is None:
+            lost = local_parent_missing(node.span) and node.span.origin.service == run.top.span.origin.service
+            keep = lost and [other for other in runs if holds(other, node)] == [run]
+        else:
+            keep = node.parent.span.span_id in kept
+        if keep:
+            kept.add(node.span.span_id)
+            adopted.append(node)
+    return adopted
+
+
+def _trajectory(
+    run: Run, delegations: set[bytes], judgements: dict[bytes, Judgement], unsafe: Callable[[str], bool]
+) -> Trajectory:
+    named = _agent_name(run)
+    work = find_steps(run.nodes, delegations, judgements, named)
+    outcome = _outcome(run, work, judgements)
+    observed = run.agents or any(node.kind is Kind.MODEL for node in run.nodes)
+    agents = count_turns(work)
+    responses = respond(work, agents, outcome, _acknowledged(run, work, named), unsafe) if observed else {}
+    recovered = find_recovered(work.steps) if observed else set()
+    steps = _finish(work, outcome, responses, recovered, bool(observed))
+    first = run.top.span if run.agents else min((node.span for node in run.nodes), key=lambda span: span.start)
+    spans = [node.span for node in run.nodes]
+    return Trajectory(
+        trace_id=run.top.span.trace_id,
+        top_span_id=run.top.span.span_id,
+        origin=(run.agents[0] if run.agents else run.top).span.origin,
+        agent=named,
+        model=_most_common([step.name for step in work.steps if step.kind is Kind.MODEL]),
+        session=next((span.reading.session for span in spans if span.reading.session), ""),
+        start=first.start,
+        end=run.top.span.end if run.agents else max(span.end for span in spans),
+        steps=steps,
+        outcome=outcome if observed else None,
+        hard_failure=bool(observed) and outcome is Outcome.FAILED,
+        labels=_labels(run),
+        cluster=next((span.reading.cluster for span in spans if span.reading.cluster), ""),
+        fault=next((span.reading.fault for span in spans if span.reading.fault), ""),
+        targets=_targets(run),
+    )
+
+
+def _agent_name(run: Run) -> str:
+    """The outermost agent span that names an agent, else an agent name on a step, else `unknown`."""
+    for node in sorted(run.agents, key=lambda node: node.span.start):
+        if node.span.reading.names_agent:
+            return node.span.reading.name
+    inner = next((node.span.reading.name for node in run.nodes if node.span.reading.names_agent), "")
+    said = next((node.span.reading.agent for node in run.nodes if node.kind.is_step and node.span.reading.agent), "")
+    return (inner if run.agents else "") or said or UNKNOWN_AGENT
+
+
+def _outcome(run: Run, work: Work, judgements: dict[bytes, Judgement]) -> Outcome:
+    """How the run ended (DESIGN.md, "A run ended in failure when"), whatever the root says about its time."""
+    last_start = max((step.start for step in work.steps), default=-1)
+
+    def died(node: Node) -> bool:
+        judgement = judgements.get(node.span.span_id)
+        return judgement is not None and (judgement.failed or judgement.skipped)
+
+    def last_word(node: Node) -> bool:
+        return died(node) and last_start < node.span.end
+
+    if run.agents:
+        sole = len(run.agents) == 1
+        above = run.agents[0].parent if sole else run.top
+        while above is not None and above is not run.top.parent:
+            if above.kind is Kind.WRAPPER and died(above):
+                return Outcome.FAILED
+            above = above.parent
+        outermost = {node.span.span_id for node in run.agents}
+        for node in run.nodes:
+            if node.kind is Kind.AGENT and (died(node) if sole and node.span.span_id in outermost else last_word(node)):
+                return Outcome.FAILED
+    elif run.top.kind is Kind.WRAPPER and not local_parent_missing(run.top.span) and died(run.top):
+        return Outcome.FAILED
+    steps = [step for step in work.steps if not step.judgement.skipped]
+    if steps and steps[-1].kind is Kind.MODEL and steps[-1].failed:
+        return Outcome.FAILED
+    orphans = [node for node in run.nodes if node.parent is None and local_parent_missing(node.span)]
+    if not run.agents and any(node.span.status == ERROR and last_word(node) for node in orphans):
+        return Outcome.FAILED
+    if run.agents:
+        return Outcome.COMPLETED if all(node.span.end for node in run.agents) else Outcome.INCOMPLETE
+    return Outcome.INCOMPLETE if orphans else Outcome.COMPLETED
+
+
+def _acknowledged(run: Run, work: Work, named: str) -> bool:
+    """Whether the final answer says so: the outermost agent's last model step, a final-answer tool, its own output."""
+    outermost = {AgentKey(named)} | {step.agent for step in work.steps if step.node.agent in run.agents}
+    said = [step.acknowledges for step in work.steps if step.kind is Kind.MODEL and step.agent in outermost][-1:]
+    said += [node.span.reading.acknowledges for node in work.answers[-1:]]
+    said += [node.span.reading.acknowledges for node in run.agents[-1:]]
+    return next((answer for answer in said if answer is not None), False)
+
+
+def _finish(
+    work: Work, outcome: Outcome, responses: dict[bytes, Response], recovered: set[bytes], observed: bool
+) -> tuple[Step, ...]:
+    again = find_again(work.steps)
+    steps: list[Step] = []
+    index = 0
+    for draft in work.steps:
+        judgement, span = draft.judgement, draft.span
+        skipped = judgement.skipped
+        steps.append(
+            Step(
+                index=None if skipped else index,
+                kind=draft.kind,
+                name=draft.name,
+                agent=draft.agent.name,
+                start=span.start,
+                end=span.end,
+                span_id=span.span_id,
+                scope=span.origin.scope,
+                status=StepStatus.SKIPPED if skipped else StepStatus.ERROR if judgement.failed else StepStatus.OK,
+                error_class=judgement.failure.error_class if judgement.failed else None,
+                error_type=judgement.failure.error_type if judgement.failed else "",
+                soft_error=judgement.soft_error,
+                response=responses.get(span.span_id),
+                recovered=span.span_id in recovered if judgement.failed and observed else None,
+                call_id=draft.call_id,
+                arguments=draft.arguments[0] if draft.arguments else None,
+                again=span.span_id in again,
+                fault=span.reading.fault,
+            )
+        )
+        index += not skipped
+    if outcome is Outcome.FAILED and observed:
+        _mark_unrecoverable(steps)
+    return tuple(steps)
+
+
+def _mark_unrecoverable(steps: Sequence[Step]) -> None:
+    """The last failed step of a failed run, if it was not recovered and nothing succeeded after it."""
+    for step in reversed(steps):
+        if step.status is StepStatus.OK:
+            return
+        if step.status is StepStatus.ERROR:
+            if not step.recovered:
+                step.status = StepStatus.UNRECOVERABLE
+            return
+
+
+def _labels(run: Run) -> dict[str, str]:
+    """The user's labels: of the resource, and of the outermost agent spans, the first of which has the last word."""
+    tops = run.agents or [run.top]
+    found = dict(tops[0].span.origin.attributes)
+    for node in reversed(tops):
+        found.update(node.span.reading.labels)
+    return found
+
+
+def _targets(run: Run) -> frozenset[bytes]:
+    """The run's outermost agent spans and all above them."""
+    found: set[bytes] = set()
+    for node in (run.top, *run.agents):
+        above: Node | None = node
+        while above is not None and above.span.span_id not in found:
+            found.add(above.span.span_id)
+            above = above.parent
+    return frozenset(found)
+
+
+def _most_common(names: Sequence[str]) -> str:
+    """The model that most model steps name; of equals the first."""
+    counts: dict[str, int] = {}
+    for name in names:
+        if name:
+            counts[name] = counts.get(name, 0) + 1
+    return max(counts, key=lambda name: counts[name], default="")

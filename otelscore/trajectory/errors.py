@@ -1,0 +1,88 @@
+"""Did it fail? One span's evidence in DESIGN.md's order, and which errors are only copies of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from otelscore.model import ERROR, OK, Failure, Kind, Span
+
+NO_FAILURE = Failure()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Whether one span failed by its own evidence."""
+
+    failed: bool = False
+    skipped: bool = False  # neither success nor failure: cancelled, deferred, waiting for a human
+    failure: Failure = NO_FAILURE
+    soft_error: str = ""  # the rule, where the result was what decided
+
+
+SUCCEEDED = Judgement()
+SKIPPED = Judgement(skipped=True)
+
+
+def judge(span: Span, logged: Failure | None = None, *, copied: bool = False) -> Judgement:
+    """A span by its own evidence; the first that says something decides.
+
+    The dialect's flag, status ERROR, `error.type`, an exception (`logged`: one that came as a log record), the result.
+    An exception after which the span went on to an explicit OK is no failure. `copied`: the status says ERROR only
+    because another span failed.
+    """
+    reading = span.reading
+    failure = reading.failure or logged
+    if reading.skipped and not (failure is not None and span.status == OK):
+        return SKIPPED
+    if failure is not None and not copied:
+        told = (
+            reading.flagged
+            or span.status == ERROR
+            or failure.typed
+            or ((failure.exception or logged is not None) and span.status != OK)
+        )
+        if told:
+            return Judgement(True, failure=_fuller(failure, logged), soft_error=reading.soft_error)
+    if reading.soft_error and reading.soft_failure is not None:
+        return Judgement(True, failure=reading.soft_failure, soft_error=reading.soft_error)
+    if span.status == ERROR and not copied and failure is None:
+        return Judgement(True)
+    return SUCCEEDED
+
+
+def copies(spans: Iterable[Span], logged: Mapping[bytes, Failure]) -> frozenset[bytes]:
+    """Ids of the spans of one trace whose ERROR only repeats an earlier genuine failure.
+
+    Such a span has no flag, error type or exception of its own and the message of a failure that ended before it did;
+    and it has a result, or it is a model or agent span with work after that failure.
+    """
+    genuine: dict[bytes, int] = {}  # message -> the earliest end of a genuine failure with it
+    suspects: list[Span] = []
+    last_start = 0
+    for span in spans:
+        reading = span.reading
+        if reading.kind.is_step:
+            last_start = max(last_start, span.start)
+        failure = reading.failure
+        if failure is None:
+            continue
+        if reading.flagged or failure.typed or failure.exception or span.span_id in logged:
+            for message in failure.messages:
+                genuine[message] = min(span.end, genuine.get(message, span.end))
+        elif span.status == ERROR:
+            suspects.append(span)
+    found = set()
+    for span in suspects:
+        failure = span.reading.failure
+        ends = [genuine[message] for message in (failure.messages if failure else ()) if message in genuine]
+        if not ends or min(ends) > span.end:
+            continue
+        works_on = span.reading.kind in (Kind.MODEL, Kind.AGENT) and last_start >= min(ends)
+        if span.reading.has_result or works_on:
+            found.add(span.span_id)
+    return frozenset(found)
+
+
+def _fuller(failure: Failure, logged: Failure | None) -> Failure:
+    return logged if logged is not None and not failure.error_type else failure

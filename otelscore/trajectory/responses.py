@@ -1,0 +1,283 @@
+"""What the agent did about each failure: turns, responses, recovery (DESIGN.md, Responses)."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from otelscore.model import ErrorClass, Kind, Outcome, Response
+from otelscore.trajectory.steps import AgentKey, Draft, Work
+
+TRANSIENT = frozenset({ErrorClass.TIMEOUT, ErrorClass.RATE_LIMIT, ErrorClass.UNAVAILABLE})
+"""A retry of the same call may help."""
+
+RETRYABLE = TRANSIENT | {ErrorClass.MALFORMED_RESULT, ErrorClass.CANCELLED, ErrorClass.UNKNOWN}
+
+MAX_TRIES = 3
+"""Identical tries of one agent in a run that still count as retrying."""
+
+WITHOUT_ARGUMENTS: dict[ErrorClass, Response] = {
+    ErrorClass.INVALID_ARGUMENTS: Response.REVISED,
+    ErrorClass.NOT_FOUND: Response.REVISED,
+    ErrorClass.AUTH: Response.REPEATED,
+}
+"""The same tool again where the arguments were not captured; `retried` after every other class."""
+
+_LOST = re.compile(r"(?i)connection(?!refused)|reset|broken_?pipe|disconnect|socket")
+"""Error types after which nobody knows whether the call was carried out."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """The calls of one agent between two of its model steps, by what they are looked up by."""
+
+    by_tool: dict[tuple[Kind, str], list[Draft]] = field(default_factory=lambda: defaultdict(list))
+    by_fact: dict[tuple[Kind, str, bytes], list[Draft]] = field(default_factory=lambda: defaultdict(list))
+    last: int = -1  # the last start of a call or a move
+
+    def add(self, step: Draft) -> None:
+        self.last = max(self.last, step.start)
+        self.by_tool[step.kind, step.name].append(step)
+        for fact in _facts(step):
+            self.by_fact[step.kind, step.name, fact].append(step)
+
+
+@dataclass(slots=True)
+class Activity:
+    """One agent's turns."""
+
+    opened: list[int] = field(default_factory=list)  # starts of its model steps
+    turns: dict[int, Turn] = field(default_factory=lambda: defaultdict(Turn))  # those in which it called or moved on
+    order: list[int] = field(default_factory=list)  # their numbers, rising
+    lasts: list[int] = field(default_factory=list)  # their last starts, rising too
+
+
+def _facts(step: Draft) -> tuple[bytes, ...]:
+    """What makes two calls the same one: the arguments or the call id (marked, so that the two never meet)."""
+    return (*step.arguments, b"id:" + step.call_id.encode()) if step.call_id else step.arguments
+
+
+def count_turns(work: Work) -> dict[AgentKey, Activity]:
+    """Every agent's turns; sets `Draft.turn`. The k-th model step opens turn k.
+
+    A call that starts in the same instant as a model step was asked for by the one before. An agent without model
+    steps: calls that overlap are one turn, every other call is one of its own.
+    """
+    agents: dict[AgentKey, Activity] = defaultdict(Activity)
+    for step in work.steps:
+        if step.kind is Kind.MODEL:
+            agents[step.agent].opened.append(step.start)
+            step.turn = len(agents[step.agent].opened)
+    until: dict[AgentKey, int] = {}
+    counts: dict[AgentKey, int] = defaultdict(int)
+    for step in work.steps:
+        if step.kind is Kind.MODEL:
+            continue
+        agent, opened = step.agent, agents[step.agent].opened
+        if opened:
+            step.turn = _turn_at(opened, step.start)
+        else:
+            counts[agent] += step.start >= until.get(agent, step.start)
+            until[agent] = max(step.end, step.start + 1, until.get(agent, 0))
+            step.turn = counts[agent]
+        if not step.judgement.skipped:
+            agents[agent].turns[step.turn].add(step)
+    for move in work.moves:
+        activity = agents[move.agent]
+        if activity.opened:
+            turn = activity.turns[_turn_at(activity.opened, move.start)]
+            turn.last = max(turn.last, move.start)
+    for activity in agents.values():
+        activity.order = sorted(activity.turns)
+        activity.lasts = [activity.turns[number].last for number in activity.order]
+    return agents
+
+
+def _turn_at(opened: list[int], start: int) -> int:
+    return bisect_left(opened, start) or int(start == opened[0])
+
+
+def respond(
+    work: Work,
+    agents: dict[AgentKey, Activity],
+    outcome: Outcome,
+    acknowledged: bool,
+    unsafe: Callable[[str], bool],
+) -> dict[bytes, Response]:
+    """The response to every failed step, by span id; none where the run is incomplete.
+
+    `work.steps` in order; `agents`: from `count_turns`; `acknowledged`: the final answer says that it could not be done; `unsafe`:
+    whether a tool has side effects.
+    """
+    if outcome is Outcome.INCOMPLETE:
+        return {}
+    tries = _count_tries(work.steps)
+    later_models = _next_of_agent(work.steps)
+    ending = (
+        Response.ABANDONED
+        if outcome is Outcome.FAILED
+        else Response.ACKNOWLEDGED
+        if acknowledged
+        else Response.CONCLUDED
+    )
+    answers: dict[bytes, Response] = {}
+    for step in work.steps:
+        if not step.failed:
+            continue
+        if step.kind is Kind.MODEL:
+            follower = later_models.get(step.span.span_id)
+            if follower is not None:
+                answer = Response.RETRIED if follower.kind is Kind.MODEL else Response.REROUTED
+            else:
+                goes_on = _callers_turn(step, agents, work) is not None
+                answer = Response.REROUTED if goes_on else Response.ABANDONED
+        else:
+            found = _answering(step, agents, work)
+            answer = ending if found is None else _classify(step, *found, tries, unsafe)
+        answers[step.span.span_id] = answer
+    return answers
+
+
+def _answering(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> tuple[Turn, int] | None:
+    """The turn that answers a failed call, and from when on its calls count; None where nothing followed."""
+    activity = agents[step.agent]
+    turn = activity.turns[step.turn]
+    if any(
+        call.start >= step.end and call is not step
+        for fact in _facts(step)
+        for call in turn.by_fact.get((step.kind, step.name, fact), ())
+    ):
+        return turn, step.end
+    later = bisect_right(activity.order, step.turn)
+    if later < len(activity.order):
+        return activity.turns[activity.order[later]], 0
+    return _callers_turn(step, agents, work)
+
+
+def _callers_turn(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> tuple[Turn, int] | None:
+    """The first turn after a failure in which the agent's caller, or that one's caller, did something."""
+    agent, seen = step.agent, {step.agent}
+    while agent in work.callers and work.callers[agent] not in seen:
+        agent = work.callers[agent]
+        seen.add(agent)
+        caller = agents.get(agent, Activity())
+        first = bisect_left(caller.lasts, step.end)
+        if first < len(caller.order):
+            return caller.turns[caller.order[first]], step.end
+    return None
+
+
+def _classify(step: Draft, turn: Turn, since: int, tries: dict[bytes, int], unsafe: Callable[[str], bool]) -> Response:
+    """The most alike of the answering calls decides: the same tool and arguments, then the same tool, then others."""
+    if not any(call.start >= since for call in turn.by_tool.get((step.kind, step.name), ())):
+        return Response.REROUTED
+    error = step.judgement.failure.error_class
+    identical = [
+        call
+        for fact in _facts(step)
+        for call in turn.by_fact.get((step.kind, step.name, fact), ())
+        if call.start >= since and call is not step
+    ]
+    if identical:
+        call = next((call for call in identical if not call.failed), identical[0])
+        if call.failed and not (error in RETRYABLE and tries[call.span.span_id] <= MAX_TRIES):
+            return Response.REPEATED
+        answer = Response.RETRIED
+    elif step.arguments and any(call.start >= since and call.arguments for call in turn.by_tool[step.kind, step.name]):
+        return Response.REVISED
+    else:
+        answer = WITHOUT_ARGUMENTS.get(error, Response.RETRIED)
+    if answer is Response.RETRIED and unsafe(step.name) and _may_have_happened(step):
+        return Response.RETRIED_UNSAFE
+    return answer
+
+
+def _may_have_happened(step: Draft) -> bool:
+    failure = step.judgement.failure
+    return failure.error_class is ErrorClass.TIMEOUT or _LOST.search(failure.error_type) is not None
+
+
+def _count_tries(steps: Sequence[Draft]) -> dict[bytes, int]:
+    """Which identical try of its agent each call is, counted from 1."""
+    counts: dict[tuple[AgentKey, str, bytes], int] = defaultdict(int)
+    tries = {}
+    for step in steps:
+        if step.kind is not Kind.MODEL and not step.judgement.skipped:
+            for fact in step.arguments:
+                counts[step.agent, step.name, fact] += 1
+            tries[step.span.span_id] = max((counts[step.agent, step.name, fact] for fact in step.arguments), default=1)
+    return tries
+
+
+def _next_of_agent(steps: Sequence[Draft]) -> dict[bytes, Draft]:
+    """For every failed model step the agent's next step that was not skipped."""
+    following: dict[AgentKey, Draft] = {}
+    found: dict[bytes, Draft] = {}
+    for step in reversed(steps):
+        if step.kind is Kind.MODEL and step.failed and step.agent in following:
+            found[step.span.span_id] = following[step.agent]
+        if not step.judgement.skipped:
+            following[step.agent] = step
+    return found
+
+
+def find_recovered(steps: Sequence[Draft]) -> set[bytes]:
+    """Ids of the failed steps after which the same tool (of a model step: the same agent's model) succeeded.
+
+    Later means in a later turn of the same agent, or of another agent after the failure had ended, or in the same turn
+    with the same arguments after the failure had ended.
+    """
+    turns: dict[tuple[_Subject, AgentKey], int] = {}  # the last turn in which it succeeded
+    starts: dict[_Subject, dict[AgentKey, int]] = defaultdict(dict)  # the last start of a success
+    tries: dict[tuple[_Subject, AgentKey, int, bytes], int] = {}  # the same within a turn
+    for step in steps:
+        if step.failed or step.judgement.skipped:
+            continue
+        subject = _subject(step)
+        turns[subject, step.agent] = step.turn
+        starts[subject][step.agent] = step.start
+        for fact in _facts(step):
+            tries[subject, step.agent, step.turn, fact] = step.start
+    last_two = {
+        subject: sorted(((start, agent.name, agent) for agent, start in by_agent.items()), key=lambda item: item[:2])[
+            -2:
+        ]
+        for subject, by_agent in starts.items()
+    }
+    recovered = set()
+    for step in steps:
+        if not step.failed:
+            continue
+        subject = _subject(step)
+        if (
+            turns.get((subject, step.agent), -1) > step.turn
+            or any(start >= step.end and agent != step.agent for start, _, agent in last_two.get(subject, ()))
+            or any(tries.get((subject, step.agent, step.turn, fact), -1) >= step.end for fact in _facts(step))
+        ):
+            recovered.add(step.span.span_id)
+    return recovered
+
+
+_Subject = tuple[Kind, "str | AgentKey"]
+
+
+def _subject(step: Draft) -> _Subject:
+    return (step.kind, step.agent if step.kind is Kind.MODEL else step.name)
+
+
+def find_again(steps: Sequence[Draft]) -> set[bytes]:
+    """Ids of the calls that repeat one that had failed: the same agent, tool and arguments, or the same call id."""
+    failed: set[tuple[AgentKey, str, bytes]] = set()
+    again = set()
+    for step in steps:
+        if step.kind is Kind.MODEL or step.judgement.skipped:
+            continue
+        keys = {(step.agent, step.name, fact) for fact in _facts(step)}
+        if keys & failed:
+            again.add(step.span.span_id)
+        if step.failed:
+            failed |= keys
+    return again

@@ -1,0 +1,252 @@
+"""Nodes of one run -> its steps: what folds into what, delegations, two reports of one call, order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from otelscore.model import OK, Call, Kind, Role, Span
+from otelscore.trajectory.errors import Judgement
+from otelscore.trajectory.tree import Node
+
+FOLDS = frozenset(
+    {
+        (Kind.MODEL, Kind.MODEL),
+        (Kind.TOOL, Kind.TOOL),
+        (Kind.TOOL, Kind.MODEL),
+        (Kind.TOOL, Kind.RETRIEVAL),
+        (Kind.RETRIEVAL, Kind.RETRIEVAL),
+    }
+)
+"""(outer, inner): only like folds into like, and what a tool does inside is the tool's."""
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """A step in the making."""
+
+    node: Node
+    kind: Kind
+    name: str
+    agent: AgentKey
+    judgement: Judgement
+    arguments: tuple[bytes, ...]  # hashes: as the model gave them and as the span has them; () where not captured
+    call_id: str
+    requested: tuple[Call, ...]
+    acknowledges: bool | None
+    inner: list[Node] = field(default_factory=list)  # spans of the same call below it
+    position: int = 0  # in the list of calls that the model asked for
+    turn: int = 0
+
+    @property
+    def span(self) -> Span:
+        return self.node.span
+
+    @property
+    def start(self) -> int:
+        return self.span.start
+
+    @property
+    def end(self) -> int:
+        return self.span.end
+
+    @property
+    def failed(self) -> bool:
+        return self.judgement.failed
+
+
+@dataclass(frozen=True, slots=True)
+class AgentKey:
+    """An agent of a run: by its name, an unnamed one by its span. `name` is what is shown."""
+
+    name: str
+    span_id: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A hand-off or a delegation: an agent turned to another agent."""
+
+    agent: AgentKey
+    start: int
+    to: AgentKey | None
+
+
+@dataclass(slots=True)
+class Work:
+    """What a run's agents did."""
+
+    steps: list[Draft] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    answers: list[Node] = field(default_factory=list)  # final-answer tools
+    callers: dict[AgentKey, AgentKey] = field(default_factory=dict)
+
+
+def agent_key(node: Node, default: str) -> AgentKey:
+    """The agent that an agent span is of; `default` names an unnamed one."""
+    name = node.span.reading.name
+    return AgentKey(name) if name else AgentKey(default, node.span.span_id)
+
+
+def find_steps(nodes: Sequence[Node], delegations: set[bytes], judgements: dict[bytes, Judgement], agent: str) -> Work:
+    """The steps of one run in order, with its hand-offs, delegations and final answers.
+
+    `nodes`: parents before children; `judgements`: by span id, for every span that is not plainly fine; `agent`: the
+    run's agent, for steps outside every agent span and for agents without a name.
+    """
+    work = Work()
+    top = AgentKey(agent)
+    agents: dict[bytes, AgentKey] = {}  # of what lies directly below a node
+    enclosing: dict[bytes, tuple[Draft, ...]] = {}  # steps above, nearest first, up to the nearest agent
+    delegated: list[tuple[Node, AgentKey]] = []
+    beside = {node.delegate.span.span_id: node for node in nodes if node.delegate is not None}
+    for node in nodes:
+        span, reading = node.span, node.span.reading
+        above = node.parent.span.span_id if node.parent is not None else b""
+        here, outer = agents.get(above, top), enclosing.get(above, ())
+        kind = reading.kind
+        if kind is Kind.AGENT:
+            key = agent_key(node, agent)
+            if key != here and (node.agent is not None or node.below_step or span.span_id in beside):
+                work.callers.setdefault(key, here)
+            here, outer = key, ()
+        elif span.span_id in delegations:
+            delegated.append((node, here))
+            runs = node.delegate or node.worker
+            inner = AgentKey(reading.name) if runs is None else agent_key(runs, agent)
+            work.moves.append(Move(here, span.start, inner))
+            if runs is None and inner != here:
+                work.callers.setdefault(inner, here)
+                here = inner
+            outer = ()
+        elif reading.role is Role.HANDOFF:
+            work.moves.append(Move(here, span.start, None))
+        elif reading.role is Role.FINAL_ANSWER:
+            work.answers.append(node)
+        elif kind.is_step and reading.role is Role.ORDINARY:
+            holder = next((step for step in outer if (step.kind, kind) in FOLDS), None)
+            if holder is None:
+                draft = _draft(node, here, judgements)
+                work.steps.append(draft)
+                outer = (draft, *outer)
+            elif holder.kind is kind and (kind is not Kind.TOOL or reading.name == holder.name):
+                holder.inner.append(node)
+        agents[span.span_id], enclosing[span.span_id] = here, outer
+    for step in work.steps:
+        if step.inner:
+            step.judgement = _with_inner(step, judgements)
+    _add_failed_delegations(work, delegated, judgements)
+    work.steps = _merge_reports(work.steps)
+    _order(work.steps)
+    return work
+
+
+def _draft(node: Node, agent: AgentKey, judgements: dict[bytes, Judgement]) -> Draft:
+    span, reading = node.span, node.span.reading
+    return Draft(
+        node=node,
+        kind=reading.kind,
+        name=reading.name,
+        agent=agent,
+        judgement=judgements.get(span.span_id, Judgement()),
+        arguments=(reading.arguments,) if reading.arguments is not None else (),
+        call_id=reading.call_id,
+        requested=reading.requested,
+        acknowledges=reading.acknowledges,
+    )
+
+
+def _with_inner(step: Draft, judgements: dict[bytes, Judgement]) -> Judgement:
+    """The last of the innermost spans of the same call has a word, unless the outer one failed or says OK explicitly."""
+    if step.judgement.failed or step.judgement.skipped or step.span.status == OK:
+        return step.judgement
+    parents = {node.parent.span.span_id for node in step.inner if node.parent is not None}
+    innermost = [node for node in step.inner if node.span.span_id not in parents]
+    last = max(innermost or step.inner, key=lambda node: (node.span.start, node.span.end, node.span.span_id))
+    return judgements.get(last.span.span_id, step.judgement)
+
+
+def _add_failed_delegations(
+    work: Work, delegated: list[tuple[Node, AgentKey]], judgements: dict[bytes, Judgement]
+) -> None:
+    """A delegation with an error of its own and no failure inside is a failed step."""
+    failing: set[bytes] = set()
+    for step in work.steps:
+        above: Node | None = step.node if step.failed else None
+        while above is not None and above.span.span_id not in failing:
+            failing.add(above.span.span_id)
+            above = above.parent
+    for node, agent in delegated:
+        judgement = judgements.get(node.span.span_id)
+        inside = {node.span.span_id} | ({node.delegate.span.span_id} if node.delegate is not None else set())
+        if judgement is not None and judgement.failed and not inside & failing:
+            work.steps.append(_draft(node, agent, judgements))
+
+
+def _merge_reports(steps: Iterable[Draft]) -> list[Draft]:
+    """Two instrumentations at once report one call twice: such steps become one (DESIGN.md, Steps 3)."""
+    groups: dict[tuple[Kind, str], list[Draft]] = defaultdict(list)
+    for step in steps:
+        groups[step.kind, step.name if step.kind is Kind.TOOL else ""].append(step)
+    kept: dict[bytes, Draft] = {}
+    for group in groups.values():
+        if len({step.span.origin.scope for step in group}) == 1:
+            kept.update((step.span.span_id, step) for step in group)
+            continue
+        group.sort(key=lambda step: (step.start, step.end, step.span.span_id))
+        open_steps: list[Draft] = []  # not yet paired, may still overlap
+        for step in group:
+            open_steps = [other for other in open_steps if other.end > step.start]
+            twin = max(
+                (other for other in open_steps if _same_call(other, step)),
+                key=lambda other: _overlap(other, step),  # noqa: B023 - called at once
+                default=None,
+            )
+            if twin is None:
+                open_steps.append(step)
+                kept[step.span.span_id] = step
+            else:
+                open_steps.remove(twin)
+                kept[twin.span.span_id] = _fuller(twin, step)
+    return list(kept.values())
+
+
+def _same_call(one: Draft, other: Draft) -> bool:
+    shorter = min(one.end - one.start, other.end - other.start)
+    return one.span.origin.scope != other.span.origin.scope and 2 * _overlap(one, other) > shorter
+
+
+def _overlap(one: Draft, other: Draft) -> int:
+    return min(one.end, other.end) - max(one.start, other.start)
+
+
+def _fuller(one: Draft, other: Draft) -> Draft:
+    """The report with more details, failed if either says so."""
+
+    def details(step: Draft) -> tuple[int, int, bytes]:
+        reading = step.span.reading
+        facts = (step.arguments, step.call_id, reading.has_result, step.requested, step.acknowledges is not None)
+        return sum(map(bool, facts)), -step.start, step.span.span_id
+
+    first, second = sorted((one, other), key=details, reverse=True)
+    if second.failed and not first.failed:
+        first.judgement = second.judgement
+    first.arguments = first.arguments or second.arguments
+    first.call_id = first.call_id or second.call_id
+    return first
+
+
+def _order(steps: list[Draft]) -> None:
+    """By start, then as the model asked for them, then end, then span id. Adds the arguments that the model gave."""
+    asked: dict[str, tuple[int, Call]] = {}
+    for step in steps:
+        for position, call in enumerate(step.requested):
+            if call.call_id:
+                asked[call.call_id] = (position, call)
+    for step in steps:
+        if step.call_id in asked:
+            step.position, call = asked[step.call_id]
+            if call.arguments is not None and call.arguments not in step.arguments:
+                step.arguments = (call.arguments, *step.arguments)
+    steps.sort(key=lambda step: (step.start, step.position, step.end, step.span.span_id))
