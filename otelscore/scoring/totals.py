@@ -1,0 +1,180 @@
+"""Counters and histograms: a trajectory is counted once, when it is final, and never taken back.
+
+Every series starts at 0 when a trajectory that will count in it first closes, the late window before it does, so that
+Prometheus has scraped the 0 by then and `increase()` sees the first one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from otelscore.model import Kind, Outcome, Score, Step, StepStatus, Trajectory, Verdict
+from otelscore.scoring.families import Distribution, Exemplar, Family, Sample
+from otelscore.scoring.labels import LabelLimiter
+from otelscore.scoring.metrics import METRICS
+from otelscore.scoring.score import Errors
+from otelscore.scoring.window import Row
+
+Labels = tuple[str, ...]
+
+SIBLINGS: dict[str, list[Labels]] = {
+    "steps_total": list(product(("ok", "error"), ("first", "again"))),
+    "trajectories_total": [(outcome,) for outcome in Outcome],
+    "judged_trajectories_total": list(product(("pass", "fail"), Errors, ("true", "false"))),
+    "verdicts_total": [("pass",), ("fail",)],
+}
+"""Values of a counter's last labels, all of which appear, at 0, as soon as one does."""
+
+BILLION = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Histogram:
+    """One series of a histogram; the sum is kept in billionths, an integer, so that the order of adding is nothing."""
+
+    counts: list[int]
+    billionths: int
+    exemplars: list[Exemplar | None]
+
+
+class Totals:
+    """All counters and histograms about trajectories and verdicts.
+
+    `labels` is always the trajectory's group (`limiter.group`), `now` Unix seconds.
+    """
+
+    def __init__(self, limiter: LabelLimiter) -> None:
+        self._limiter = limiter
+        self.counters: dict[str, dict[Labels, int]] = {}
+        """Metric name -> label values -> count."""
+        self.exemplars: dict[str, dict[Labels, Exemplar]] = {}
+        """The last trace that was counted as something gone wrong, likewise."""
+        self.histograms: dict[str, dict[Labels, Histogram]] = {}
+        """Metric name -> label values -> series."""
+
+    def announce(self, trajectory: Trajectory, score: Score, labels: Labels) -> None:
+        """A trajectory closed: show the series it will count in, at 0."""
+        for name, values, _ in self._counts(trajectory, labels):
+            self._start_counter(name, values)
+        for name, values, _ in self._observations(trajectory, score, labels):
+            self._start_histogram(name, values)
+        if trajectory.outcome is not None:
+            self._start_counter("judged_trajectories_total", (*labels, *SIBLINGS["judged_trajectories_total"][0]))
+            self._start_histogram("verdict_delay_seconds", labels)
+
+    def fold(self, trajectory: Trajectory, score: Score, labels: Labels, now: float) -> None:
+        """Count a final trajectory; its verdict is counted apart."""
+        exemplar = Exemplar(score.trace_id, 1, now)
+        for name, values, bad in self._counts(trajectory, labels):
+            self._count(name, values, exemplar if bad else None)
+        for name, values, value in self._observations(trajectory, score, labels):
+            self._observe(name, values, value, score.trace_id, now)
+
+    def fold_verdict(self, row: Row, verdict: Verdict, trace_id: str, end: int, now: float) -> None:
+        """Count the verdict of a final trajectory, once; `end` is the trajectory's, in Unix nanoseconds."""
+        if row.outcome is None:
+            return
+        values = (*row.labels, _word(verdict), row.errors, _lower(row.hard_failure))
+        exemplar = None if verdict.passed else Exemplar(trace_id, 1, now)
+        self._count("judged_trajectories_total", values, exemplar)
+        delay = max(verdict.time - end, 0) / BILLION
+        self._observe("verdict_delay_seconds", row.labels, delay, trace_id, now)
+
+    def count_verdict(self, verdict: Verdict) -> None:
+        """Count a verdict as it came, whatever it is about; the caller has dropped the repeated ones."""
+        evaluator = self._limiter.value("evaluator", verdict.evaluator)
+        self._count("verdicts_total", (evaluator, _word(verdict)), None)
+
+    def families(self) -> list[Family]:
+        """Every counter and histogram as it is now."""
+        return [Family(METRICS[name], self._names(name), self._counter_samples(name)) for name in self.counters] + [
+            Family(METRICS[name], self._names(name), self._histogram_samples(name)) for name in self.histograms
+        ]
+
+    def _counts(self, trajectory: Trajectory, labels: Labels) -> Iterator[tuple[str, Labels, bool]]:
+        """Counter, label values, and whether something went wrong, for each count of a trajectory."""
+        for step in _observed(trajectory):
+            tool, step_agent = self._tool(step), self._limiter.value("step_agent", step.agent)
+            outcome, attempt = "error" if step.failed else "ok", "again" if step.again else "first"
+            yield "steps_total", (*labels, step.kind, tool, step_agent, outcome, attempt), step.failed
+            if step.failed:
+                response = step.response or ""
+                recovered = "" if step.recovered is None else _lower(step.recovered)
+                error_class = step.error_class or ""
+                yield "step_errors_total", (*labels, tool, step_agent, error_class, response, recovered), True
+        if trajectory.outcome is not None:
+            yield "trajectories_total", (*labels, trajectory.outcome), trajectory.outcome is Outcome.FAILED
+            if not _observed(trajectory):
+                yield "trajectories_without_steps_total", labels, False
+
+    def _observations(
+        self, trajectory: Trajectory, score: Score, labels: Labels
+    ) -> Iterator[tuple[str, Labels, float]]:
+        """Histogram, label values and value likewise."""
+        for step in _observed(trajectory):
+            yield "step_duration_seconds", (*labels, step.kind, self._tool(step)), step.duration_seconds
+        if trajectory.outcome is None:
+            return
+        yield "trajectory_duration_seconds", labels, score.duration_seconds
+        if score.implied_step_success_rate is not None:
+            yield "trajectory_steps", labels, score.trajectory_length
+            yield "trajectory_step_success_ratio", labels, score.implied_step_success_rate
+
+    def _tool(self, step: Step) -> str:
+        return "" if step.kind is Kind.MODEL else self._limiter.value("tool", step.name)
+
+    def _start_counter(self, name: str, values: Labels) -> None:
+        counter = self.counters.setdefault(name, {})
+        if values not in counter:
+            tails = SIBLINGS.get(name, [()])
+            head = values[: len(values) - len(tails[0])]
+            for tail in tails:
+                counter.setdefault((*head, *tail), 0)
+
+    def _start_histogram(self, name: str, values: Labels) -> None:
+        series = self.histograms.setdefault(name, {})
+        if values not in series:
+            buckets = len(METRICS[name].buckets) + 1
+            series[values] = Histogram([0] * buckets, 0, [None] * buckets)
+
+    def _count(self, name: str, values: Labels, exemplar: Exemplar | None) -> None:
+        self._start_counter(name, values)
+        self.counters[name][values] += 1
+        if exemplar:
+            self.exemplars.setdefault(name, {})[values] = exemplar
+
+    def _observe(self, name: str, values: Labels, value: float, trace_id: str, now: float) -> None:
+        self._start_histogram(name, values)
+        histogram = self.histograms[name][values]
+        bucket = bisect_left(METRICS[name].buckets, value)
+        histogram.counts[bucket] += 1
+        histogram.billionths += round(value * BILLION)
+        histogram.exemplars[bucket] = Exemplar(trace_id, value, now)
+
+    def _names(self, name: str) -> Labels:
+        return METRICS[name].label_names(self._limiter.names)
+
+    def _counter_samples(self, name: str) -> list[Sample]:
+        exemplars = self.exemplars.get(name, {})
+        return [Sample(values, count, exemplars.get(values)) for values, count in self.counters[name].items()]
+
+    def _histogram_samples(self, name: str) -> list[Sample]:
+        return [
+            Sample(values, Distribution(tuple(h.counts), h.billionths / BILLION, tuple(h.exemplars)))
+            for values, h in self.histograms[name].items()
+        ]
+
+
+def _observed(trajectory: Trajectory) -> list[Step]:
+    return [step for step in trajectory.steps if step.status is not StepStatus.SKIPPED]
+
+
+def _word(verdict: Verdict) -> str:
+    return "pass" if verdict.passed else "fail"
+
+
+def _lower(flag: bool) -> str:
+    return "true" if flag else "false"

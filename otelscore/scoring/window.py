@@ -1,0 +1,303 @@
+"""Exact sliding windows over compact rows, one row a trajectory.
+
+Sums per window and group change as rows come and go and are never computed anew. Each of the two streams (runs by
+the time they closed, verdicts by the time they came) keeps its rows in one queue per window, in order of time: queue
+i holds the rows that are too old for window i-1 and young enough for window i, so a row is held once and moves on as
+it ages, and counts in window i and all longer ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from otelscore.model import Kind, Outcome, Score, StepStatus, Trajectory
+from otelscore.scoring.labels import LabelLimiter
+from otelscore.scoring.score import Errors, errors_of
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the windows keep of one trajectory. Counts and 0-based positions are of steps, skipped ones aside."""
+
+    labels: tuple[str, ...]  # the group
+    outcome: Outcome | None
+    hard_failure: bool
+    verdict: bool | None
+    errors: Errors
+    silent: bool  # a silent failure
+    steps: int  # of the kinds that count for horizons, as are the next three
+    failed: int
+    first_failed: int | None
+    first_unrecovered: int | None
+    responses: int  # failed steps of any kind that have a response
+    sane: int
+    resolutions: int  # failed steps of any kind of which it is known whether they were recovered
+    recovered: int
+    tools: tuple[tuple[str, int, int], ...]  # name, calls, failed calls; retrievals too
+    cluster: str
+
+
+def make_row(
+    trajectory: Trajectory, score: Score, labels: tuple[str, ...], limiter: LabelLimiter, step_kinds: Container[Kind]
+) -> Row:
+    """Reduce a trajectory to its row; `step_kinds` are the steps that count for horizons."""
+    steps = [step for step in trajectory.steps if step.status is not StepStatus.SKIPPED]
+    failed = [step for step in steps if step.failed]
+    counting = [step for step in steps if step.kind in step_kinds]
+    responses = [step.response.sane for step in failed if step.response]
+    resolutions = [step.recovered for step in failed if step.recovered is not None]
+    tools: dict[str, tuple[int, int]] = {}
+    for step in steps:
+        if step.kind in (Kind.TOOL, Kind.RETRIEVAL):
+            _add(tools, limiter.value("tool", step.name), 1, step.failed)
+    return Row(
+        labels=labels,
+        outcome=trajectory.outcome,
+        hard_failure=trajectory.hard_failure,
+        verdict=score.task_passed,
+        errors=errors_of(trajectory),
+        silent=bool(score.silent_failure),
+        steps=len(counting),
+        failed=sum(step.failed for step in counting),
+        first_failed=next((i for i, step in enumerate(counting) if step.failed), None),
+        first_unrecovered=next((i for i, step in enumerate(counting) if step.recovered is False), None),
+        responses=len(responses),
+        sane=sum(responses),
+        resolutions=len(resolutions),
+        recovered=sum(resolutions),
+        tools=tuple((name, calls, failures) for name, (calls, failures) in tools.items()),
+        cluster=trajectory.cluster,
+    )
+
+
+def judged(row: Row, verdict: bool | None) -> Row:
+    """The row with another verdict."""
+    fine = row.outcome is Outcome.COMPLETED and row.errors in (Errors.NONE, Errors.RECOVERED)
+    return replace(row, verdict=verdict, silent=verdict is False and fine)
+
+
+@dataclass(slots=True)
+class Sums:
+    """One group in one window. Integers only, so that sums are exact in any order and add up over instances."""
+
+    rows: int = 0  # in either stream; without any the group is gone
+    trajectories: int = 0  # with an outcome: DESIGN.md, Steps 10
+    hard_failures: int = 0
+    incomplete: int = 0
+    runs_with_steps: int = 0
+    steps: int = 0
+    failed: int = 0
+    steps_squared: int = 0  # sum over runs of n^2, e^2 and n*e: what the design effect needs
+    failed_squared: int = 0
+    steps_by_failed: int = 0
+    responses: int = 0
+    sane: int = 0
+    resolutions: int = 0
+    recovered: int = 0
+    tools: dict[str, tuple[int, int]] = field(default_factory=dict)  # name -> calls, failed calls
+    verdicts: int = 0
+    passed: int = 0
+    silent: int = 0
+    verdicts_by_errors: dict[Errors, tuple[int, int]] = field(default_factory=dict)  # -> verdicts, fail verdicts
+
+    def count_run(self, row: Row, sign: int) -> None:
+        """Put a row in (sign 1) or take it out (-1)."""
+        self.rows += sign
+        self.trajectories += sign * (row.outcome is not None)
+        self.hard_failures += sign * row.hard_failure
+        self.incomplete += sign * (row.outcome is Outcome.INCOMPLETE)
+        self.runs_with_steps += sign * (row.steps > 0)
+        self.steps += sign * row.steps
+        self.failed += sign * row.failed
+        self.steps_squared += sign * row.steps**2
+        self.failed_squared += sign * row.failed**2
+        self.steps_by_failed += sign * row.steps * row.failed
+        self.responses += sign * row.responses
+        self.sane += sign * row.sane
+        self.resolutions += sign * row.resolutions
+        self.recovered += sign * row.recovered
+        for name, calls, failures in row.tools:
+            _add(self.tools, name, sign * calls, sign * failures)
+
+    def count_verdict(self, row: Row, sign: int) -> None:
+        """The same for a row's verdict."""
+        self.rows += sign
+        self.verdicts += sign
+        self.passed += sign * (row.verdict is True)
+        self.silent += sign * row.silent
+        _add(self.verdicts_by_errors, row.errors, sign, sign * (row.verdict is False))
+
+
+class Windows:
+    """Sliding windows of the given lengths (seconds, ascending); a row of age >= length has left.
+
+    Times are Unix seconds of a clock that only rises; one that is earlier than the last counts as that. No stream
+    holds more than `limit` rows: the oldest go first, and are counted.
+    """
+
+    def __init__(self, lengths: tuple[float, ...], limit: int) -> None:
+        self.lengths = lengths
+        self._sums: dict[tuple[float, tuple[str, ...]], Sums] = {}
+        self._changed: set[tuple[float, tuple[str, ...]]] = set()
+        self._runs = _Stream(lengths, limit, self._counter(Sums.count_run))
+        self._verdicts = _Stream(lengths, limit, self._counter(Sums.count_verdict))
+
+    def add(self, key: str, row: Row, time: float, instead_of: Iterable[str] = ()) -> None:
+        """A trajectory closed, or closed anew: then the row replaces the old one and keeps its time.
+
+        `instead_of`: keys of rows that this one may take the place of, where its own key is new; the oldest is.
+        """
+        self._runs.rename(instead_of, key)
+        self._verdicts.rename(instead_of, key)
+        if not self._runs.replace(key, row):
+            self._runs.append(key, row, time)
+        self.judge(key, row, time)
+
+    def judge(self, key: str, row: Row, time: float) -> None:
+        """A verdict about a trajectory came, changed or was taken back, whether or not the run is still in a window.
+
+        An unchanged one keeps its time.
+        """
+        verdict = None if row.outcome is None else row.verdict
+        before = self._verdicts.get(key)
+        if before is not None and before.verdict is verdict:
+            self._verdicts.replace(key, row)
+            return
+        self._verdicts.remove(key)
+        if verdict is not None:
+            self._verdicts.append(key, row, time)
+
+    def remove(self, key: str) -> None:
+        """Forget a trajectory, e.g. one that became part of another."""
+        self._runs.remove(key)
+        self._verdicts.remove(key)
+
+    def expire(self, now: float) -> None:
+        """Let go of what is too old."""
+        self._runs.expire(now)
+        self._verdicts.expire(now)
+
+    def take_changes(self) -> list[tuple[float, tuple[str, ...], Sums | None]]:
+        """Window, group and sums of all that changed since the last call; None where the group is gone."""
+        changes = [(length, labels, self._sums.get((length, labels))) for length, labels in self._changed]
+        self._changed.clear()
+        return changes
+
+    @property
+    def rows(self) -> dict[tuple[str, ...], int]:
+        """Rows held, by stream."""
+        return {("runs",): len(self._runs), ("verdicts",): len(self._verdicts)}
+
+    @property
+    def dropped(self) -> dict[tuple[str, ...], int]:
+        """Rows that went before their time for want of room, by stream."""
+        return {("runs",): self._runs.dropped, ("verdicts",): self._verdicts.dropped}
+
+    def _counter(self, count: Callable[[Sums, Row, int], None]) -> Callable[[float, Row, int], None]:
+        def count_in_window(length: float, row: Row, sign: int) -> None:
+            place = (length, row.labels)
+            sums = self._sums.setdefault(place, Sums())
+            count(sums, row, sign)
+            if not sums.rows:
+                del self._sums[place]
+            self._changed.add(place)
+
+        return count_in_window
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A row's place in the order of time."""
+
+    key: str
+    time: float
+    row: Row | None  # None: taken out; the place goes when it is too old
+    window: int = 0  # the shortest one that it is young enough for
+
+
+class _Stream:
+    """Rows by key in order of time; tells `count` of each window that a row enters (1) or leaves (-1)."""
+
+    def __init__(self, lengths: tuple[float, ...], limit: int, count: Callable[[float, Row, int], None]) -> None:
+        self._lengths = lengths
+        self._limit = limit
+        self._count = count
+        self._queues: list[deque[_Slot]] = [deque() for _ in lengths]
+        self._slots: dict[str, _Slot] = {}
+        self._last = 0.0
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def get(self, key: str) -> Row | None:
+        slot = self._slots.get(key)
+        return None if slot is None else slot.row
+
+    def append(self, key: str, row: Row, time: float) -> None:
+        self._last = max(self._last, time)
+        self._slots[key] = slot = _Slot(key, self._last, row)
+        self._queues[0].append(slot)
+        self._count_from(0, row, 1)
+        while len(self) > self._limit:
+            oldest = next(queue for queue in reversed(self._queues) if queue).popleft()
+            if oldest.row is not None:
+                self._count_from(oldest.window, oldest.row, -1)
+                del self._slots[oldest.key]
+                self.dropped += 1
+
+    def replace(self, key: str, row: Row) -> bool:
+        """Whether there was a row to replace."""
+        slot = self._slots.get(key)
+        if slot is None or slot.row is None:
+            return False
+        self._count_from(slot.window, slot.row, -1)
+        slot.row = row
+        self._count_from(slot.window, row, 1)
+        return True
+
+    def rename(self, keys: Iterable[str], key: str) -> None:
+        """Gives the place of the oldest of some rows another key."""
+        slots = [self._slots[old] for old in keys if old in self._slots]
+        if slots and key not in self._slots:
+            slot = min(slots, key=lambda slot: slot.time)
+            del self._slots[slot.key]
+            slot.key = key
+            self._slots[key] = slot
+
+    def remove(self, key: str) -> None:
+        slot = self._slots.pop(key, None)
+        if slot is not None and slot.row is not None:
+            self._count_from(slot.window, slot.row, -1)
+            slot.row = None
+
+    def expire(self, now: float) -> None:
+        for i, (length, queue) in enumerate(zip(self._lengths, self._queues, strict=True)):
+            while queue and now - queue[0].time >= length:
+                slot = queue.popleft()
+                if slot.row is None:
+                    continue
+                self._count(length, slot.row, -1)
+                slot.window = i + 1
+                if slot.window < len(self._queues):
+                    self._queues[slot.window].append(slot)
+                else:
+                    del self._slots[slot.key]
+
+    def _count_from(self, i: int, row: Row, sign: int) -> None:
+        for length in self._lengths[i:]:
+            self._count(length, row, sign)
+
+
+def _add(table: dict[K, tuple[int, int]], key: K, count: int, failed: int) -> None:
+    """Add to a (count, failed) pair; one that falls to nothing is taken away."""
+    before, failed_before = table.get(key, (0, 0))
+    if before + count:
+        table[key] = (before + count, failed_before + failed)
+    else:
+        del table[key]

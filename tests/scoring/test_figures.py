@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otelscore.model import Kind, Outcome, Response, StepStatus
+from otelscore.scoring.figures import BY_HORIZON, BY_LABEL, PLAIN, Figures, window_name
+from otelscore.scoring.labels import LabelLimiter
+from otelscore.scoring.metrics import METRICS, Per
+from otelscore.scoring.score import score_trajectory
+from otelscore.scoring.window import Windows, make_row
+
+OK, ERROR, UNRECOVERABLE, SKIPPED = StepStatus
+GROUP = ("service_name", "agent")
+
+
+def row_of(trajectory):
+    labels = (trajectory.origin.service, trajectory.agent)
+    return make_row(trajectory, score_trajectory(trajectory), labels, LabelLimiter(100), set(Kind))
+
+
+def shown(figures: Figures, now: float, **labels: str) -> dict[tuple[str, ...], float]:
+    """Name and further label values -> value, of all samples with these labels."""
+    found = {}
+    for family in figures.families(now):
+        for sample in family.samples:
+            named = dict(zip(family.label_names, sample.labels, strict=True))
+            if labels.items() <= named.items():
+                rest = tuple(value for name, value in named.items() if name not in labels)
+                found[family.metric.name, *rest] = sample.value
+    return found
+
+
+@pytest.fixture
+def windows():
+    return Windows((300.0, 3600.0), 1000)
+
+
+@pytest.fixture
+def figures(windows):
+    return Figures(windows, (10, 50), GROUP)
+
+
+def test_every_figure_of_a_window(step, run, windows, figures):
+    failed = {"status": ERROR, "response": Response.REVISED}
+    trajectories = [
+        run(step(), step(), step(kind=Kind.MODEL, name="llm"), passed=True),
+        run(step(), step(name="mail"), passed=False),
+        run(step(**failed, recovered=True), step(), passed=True),
+        run(step(ERROR, response=Response.CONCLUDED, recovered=False), step(SKIPPED), passed=False),
+        run(step(), outcome=Outcome.FAILED, hard_failure=True),
+        run(step(ERROR), outcome=Outcome.INCOMPLETE),
+        run(outcome=Outcome.COMPLETED),
+        run(step(), outcome=None),
+    ]
+    for i, trajectory in enumerate(trajectories):
+        windows.add(str(i), row_of(trajectory), 1000.0)
+    figures_of_a_group = shown(figures, 1000.0, service_name="shop", agent="planner", window="1h")
+    assert figures_of_a_group == {
+        ("step_success_ratio",): 8 / 11,
+        ("recovery_ratio",): 1 / 2,
+        ("resolution_ratio",): 1 / 2,
+        ("task_pass_ratio",): 2 / 4,
+        ("hard_failure_ratio",): 1 / 7,
+        ("incomplete_ratio",): 1 / 7,
+        ("silent_failure_ratio",): 1 / 4,
+        ("window_trajectories",): 7,
+        ("window_steps",): 11,
+        ("window_verdicts",): 4,
+        ("tool_success_ratio", "search"): 6 / 9,
+        ("tool_success_ratio", "mail"): 1.0,
+        ("verdict_failure_ratio", "none"): 1 / 2,
+        ("verdict_failure_ratio", "recovered"): 0.0,
+        ("verdict_failure_ratio", "unrecovered"): 1.0,
+        ("implied_success_ratio", "10"): pytest.approx((8 / 11) ** 10),
+        ("implied_success_ratio", "50"): pytest.approx((8 / 11) ** 50),
+        ("implied_failure_ratio", "10"): pytest.approx(1 - (8 / 11) ** 10),
+        ("implied_failure_ratio", "50"): pytest.approx(1 - (8 / 11) ** 50),
+    }
+
+
+def test_windows_under_an_hour_have_no_horizons(step, run, windows, figures):
+    windows.add("a", row_of(run(step())), 1000.0)
+    short = {name for name, *_ in shown(figures, 1000.0, window="5m")}
+    long = {name for name, *_ in shown(figures, 1000.0, window="1h")}
+    assert long - short == {"implied_success_ratio", "implied_failure_ratio"}
+
+
+def test_a_ratio_without_a_denominator_is_absent(run, windows, figures):
+    windows.add("a", row_of(run(outcome=None)), 1000.0)
+    assert shown(figures, 1000.0, window="1h", agent="planner", service_name="shop") == {
+        ("window_trajectories",): 0,
+        ("window_steps",): 0,
+        ("window_verdicts",): 0,
+    }
+
+
+def test_verdicts_on_runs_whose_errors_nobody_knows_are_in_no_verdict_failure_ratio(step, run, windows, figures):
+    windows.add("a", row_of(run(step(), outcome=Outcome.INCOMPLETE, passed=False)), 1000.0)
+    names = {name for name, *_ in shown(figures, 1000.0)}
+    assert "verdict_failure_ratio" not in names
+    assert "task_pass_ratio" in names
+
+
+def test_a_group_goes_with_its_last_row(step, run, windows, figures):
+    windows.add("a", row_of(run(step())), 1000.0)
+    assert shown(figures, 1299.0, window="5m")
+    assert not shown(figures, 1300.0, window="5m")
+    assert shown(figures, 1300.0, window="1h")
+    assert not shown(figures, 4600.0)
+
+
+def test_every_window_metric_has_a_figure_and_every_figure_a_metric():
+    names = {name for name, metric in METRICS.items() if metric.per is Per.WINDOW}
+    assert {*PLAIN, *BY_LABEL, *BY_HORIZON} == names
+
+
+@given(st.data())
+def test_figures_kept_from_scrape_to_scrape_equal_figures_computed_at_once(runs, data):
+    windows, now = Windows((300.0, 3600.0), 1000), 1000.0
+    kept = Figures(windows, (10,), GROUP)
+    times = {}
+    for i, trajectory in enumerate(data.draw(st.lists(runs, max_size=8))):
+        now += data.draw(st.sampled_from([0, 200, 400, 3000]))
+        windows.add(str(i), row_of(trajectory), now)
+        times[i] = (now, row_of(trajectory))
+        shown(kept, now)
+    fresh = Windows((300.0, 3600.0), 1000)
+    for i, (time, row) in times.items():
+        fresh.add(str(i), row, time)
+    assert shown(kept, now) == shown(Figures(fresh, (10,), GROUP), now)
+
+
+@given(st.data())
+def test_ratios_are_shares(runs, data):
+    windows = Windows((3600.0,), 1000)
+    for i, trajectory in enumerate(data.draw(st.lists(runs, max_size=8))):
+        windows.add(str(i), row_of(trajectory), 1000.0)
+    for (name, *_), value in shown(Figures(windows, (10,), GROUP), 1000.0).items():
+        assert 0 <= value <= 1 or not name.endswith("_ratio")
+
+
+def test_windows_are_named_in_the_largest_unit_that_fits_up_to_hours():
+    assert [window_name(s) for s in (0.5, 90, 300, 3600, 5400, 21600, 86400)] == [
+        "0.5s",
+        "90s",
+        "5m",
+        "1h",
+        "90m",
+        "6h",
+        "24h",
+    ]
