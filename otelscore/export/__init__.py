@@ -1,0 +1,1 @@
+"""What leaves otelscore: figures as Prometheus text."""

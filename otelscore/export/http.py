@@ -1,0 +1,79 @@
+"""The metrics endpoint as a pure ASGI application: what is scraped, and whether the service lives and is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import gzip_accepted
+
+from otelscore.export.prometheus import render
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+Answer = tuple[int, bytes, dict[str, str]]
+"""Status, body, headers."""
+
+TEXT = "text/plain; charset=utf-8"
+
+INDEX = b"""<!doctype html>
+<title>otelscore</title>
+<h1>otelscore</h1>
+<ul>
+<li><a href="metrics">/metrics</a>: figures for Prometheus
+<li><a href="healthz">/healthz</a>: 200 while the service lives
+<li><a href="readyz">/readyz</a>: 200 while it takes spans, else 503
+</ul>
+"""
+
+
+class MetricsApp:
+    """ASGI application; `ready` tells whether the service takes spans now."""
+
+    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool]) -> None:
+        self._registry = registry
+        self._ready = ready
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        status, body, headers = await self._answer(scope)
+        headers["content-length"] = str(len(body))
+        raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": raw_headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _answer(self, scope: Scope) -> Answer:
+        if scope["path"] not in ("/", "/metrics", "/healthz", "/readyz"):
+            return 404, b"not found; there are /metrics, /healthz and /readyz\n", {"content-type": TEXT}
+        if scope["method"] not in ("GET", "HEAD"):
+            return 405, b"use GET or HEAD\n", {"content-type": TEXT, "allow": "GET, HEAD"}
+        if scope["path"] == "/metrics":
+            # In a thread, so that a long scrape does not make the service look dead.
+            return await asyncio.to_thread(self._metrics, scope)
+        if scope["path"] == "/":
+            return 200, INDEX, {"content-type": "text/html; charset=utf-8"}
+        if scope["path"] == "/readyz" and not self._ready():
+            return 503, b"not ready\n", {"content-type": TEXT}
+        return 200, b"ok\n", {"content-type": TEXT}
+
+    def _metrics(self, scope: Scope) -> Answer:
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        body, content_type = render(self._registry, _header(scope, b"accept"), query.get("name[]", ()))
+        headers = {"content-type": content_type, "vary": "Accept, Accept-Encoding"}
+        if gzip_accepted(_header(scope, b"accept-encoding")):
+            body = gzip.compress(body, compresslevel=4)
+            headers["content-encoding"] = "gzip"
+        return 200, body, headers
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """A request header's values, joined; ASGI gives the names in lower case."""
+    raw: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    return ",".join(value.decode("latin-1") for key, value in raw if key == name)
