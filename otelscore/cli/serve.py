@@ -1,0 +1,60 @@
+"""`otelscore serve`: the service, until it is told to stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+
+import click
+
+from otelscore.cli.options import with_config
+from otelscore.config import SETTINGS, Config
+
+DEMO_SETTINGS = {"root_grace": 2.0, "late_window": 10.0}
+"""With --demo, where nothing else is set: a newcomer waits for nothing."""
+
+
+@click.command(short_help="Receive traces, score agent runs, show figures to Prometheus.")
+@with_config(SETTINGS)
+@click.option("--demo", is_flag=True, help="Also send it demo traffic, with shorter graces.")
+def serve(config: Config, demo: bool) -> None:
+    """Receive OTLP from agents, rebuild and score their runs, and serve the figures to Prometheus."""
+    from otelscore import logs
+    from otelscore.service import Service, StartError
+
+    logs.configure(config.log_level, config.log_format)
+    if demo:
+        config = _hurry(config)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        service = Service(config)
+        ports = service.start()
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+    if demo:
+        _start_demo(f"127.0.0.1:{ports.grpc}", stop)
+    stop.wait()
+    service.stop()
+
+
+def _hurry(config: Config) -> Config:
+    defaults = Config()
+    changes = {name: value for name, value in DEMO_SETTINGS.items() if getattr(config, name) == getattr(defaults, name)}
+    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]  # they are all durations
+
+
+def _start_demo(endpoint: str, stop: threading.Event) -> None:
+    import structlog
+
+    from otelscore.demo.traffic import run_demo
+
+    log = structlog.stdlib.get_logger("otelscore.demo")
+    threading.Thread(
+        target=run_demo,
+        kwargs={"endpoint": endpoint, "rate": 60.0, "seed": 0, "stop": stop, "report": log.info},
+        name="demo",
+        daemon=True,
+    ).start()
