@@ -90,7 +90,7 @@ class Service:
         grpc, http, metrics = config.grpc_endpoint, config.http_endpoint, config.metrics_endpoint
         self._grpc = GrpcServer(receiver, grpc.host, grpc.port, patience, concurrency)
         self._http = HttpServer(OtlpHttp(receiver, patience), http.host, http.port, concurrency)
-        app = MetricsApp(make_registry(self._collect), lambda: self._started and not self._stopping.is_set())
+        app = MetricsApp(make_registry(self.families), lambda: self._started and not self._stopping.is_set())
         self._metrics = HttpServer(app, metrics.host, metrics.port, SCRAPERS)
 
     def start(self) -> Ports:
@@ -134,11 +134,8 @@ class Service:
         self._metrics.stop(DRAIN)
         log.info("stopped")
 
-    def _accept(self, batch: Batch) -> None:
-        with self._lock:
-            self._pipeline.ingest(batch, self._clock())
-
-    def _collect(self) -> list[Family]:
+    def families(self) -> list[Family]:
+        """Every metric as it is now."""
         with self._lock:
             now = self._clock()
             self._pipeline.tick(now)
@@ -152,6 +149,10 @@ class Service:
         families.append(service_family("requests_total", requests))
         families.append(service_family("decode_errors_total", unreadable))
         return families
+
+    def _accept(self, batch: Batch) -> None:
+        with self._lock:
+            self._pipeline.ingest(batch, self._clock())
 
     def _count(self, signal: Signal, transport: str, result: Result) -> None:
         with self._lock:

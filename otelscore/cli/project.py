@@ -109,7 +109,8 @@ def _observe(paths: tuple[Path, ...]) -> tuple[_Observed, bool]:
         failed=sum(score.tool_errors for score in result.scores),
     )
     if observed.steps == 0:
-        raise click.ClickException("no step of an agent run in the given traces")
+        click.echo("Error: no step of an agent run in the given traces", err=True)
+        raise SystemExit(2 if result.errors else 1)
     return observed, bool(result.errors)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +26,7 @@ def print_report(scores: Sequence[Score], horizons: Sequence[int], console: Cons
     failures = [(one, step) for one in scores for step in one.steps if step.failed]
     if failures:
         console.print(_failures(failures))
+    console.print()
     _summary(scores, horizons, console)
 
 
@@ -36,9 +36,9 @@ def _agents(scores: Sequence[Score]) -> Table:
         groups[one.agent, one.service].append(one)
     table = _table("Agents")
     for name in ("agent", "service"):
-        table.add_column(name)
-    for name in ("runs", "failed", "incomplete", "steps", "failed steps", "step success", "recovery", "resolution"):
-        table.add_column(name, justify="right")
+        table.add_column(name, overflow="fold")
+    for name in ("runs", "failed", "steps", "errors", "success", "recovery", "resolution"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for (agent, service), group in sorted(groups.items()):
         steps, failed = _steps(group), _failed(group)
         table.add_row(
@@ -46,7 +46,6 @@ def _agents(scores: Sequence[Score]) -> Table:
             service,
             str(len(group)),
             _count(sum(one.hard_failure for one in group)),
-            _count(sum(one.outcome is Outcome.INCOMPLETE for one in group)),
             str(steps),
             _count(failed),
             _share(steps - failed, steps),
@@ -65,7 +64,7 @@ def _failures(failures: Iterable[tuple[Score, Step]]) -> Table:
         answers[row][step.response or "unanswered"] += 1
     table = _table("Failed steps")
     for name in ("agent", "tool or model", "error"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     table.add_column("count", justify="right")
     table.add_column("answered by")
     for row, count in rows.most_common(_TOP):
@@ -90,7 +89,7 @@ def _summary(scores: Sequence[Score], horizons: Sequence[int], console: Console)
     p = 1 - failed / steps
     console.print(f"{steps} steps, {failed} failed: per-step success {p:.4f}")
     implied = ", ".join(f"{p**n:.0%} at {n}" for n in horizons)
-    console.print(f"p^N, a naive figure (steps as if independent, no silent failure): {implied} steps")
+    console.print(f"p^N (naive: steps as if independent, no silent failure): {implied} steps")
     judged = [one for one in scores if one.task_passed is not None]
     if judged:
         passed, silent = sum(bool(one.task_passed) for one in judged), sum(bool(one.silent_failure) for one in judged)
@@ -98,7 +97,14 @@ def _summary(scores: Sequence[Score], horizons: Sequence[int], console: Console)
 
 
 def _table(title: str) -> Table:
-    return Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, header_style="bold")
+    return Table(
+        title=Text(f"\n{title}", style="bold underline"),
+        title_justify="left",
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
 
 
 def _steps(scores: Iterable[Score]) -> int:

@@ -121,3 +121,8 @@ def test_traces_without_a_step_are_an_error(traces: SimpleNamespace) -> None:
     result = run("--traces", "a")
     assert result.exit_code == 1
     assert "no step of an agent run" in result.stderr
+
+
+def test_traces_of_which_none_can_be_read_are_unreadable(traces: SimpleNamespace) -> None:
+    traces.errors = ["b.json: line 3: no JSON"]
+    assert run("--traces", "a").exit_code == 2

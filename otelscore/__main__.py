@@ -1,0 +1,5 @@
+"""`python -m otelscore` is `otelscore`."""
+
+from otelscore.cli.main import main
+
+main()
