@@ -68,11 +68,11 @@ class Run:
 
     @property
     def steps(self) -> tuple[PlannedStep, ...]:
-        """The steps in order. Nobody can know how a killed run would have answered its failures."""
+        """The steps in order. Nobody can know how a killed run would have answered and repaired its failures."""
         steps = _steps(self.agent, self.turns)
         if self.ending is not Ending.KILLED:
             return steps
-        return tuple(replace(step, response=None) for step in steps)
+        return tuple(replace(step, response=None, recovered=step.recovered or None) for step in steps)
 
 
 def plan(seed: int, n: int) -> tuple[Run, ...]:

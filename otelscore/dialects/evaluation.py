@@ -5,6 +5,8 @@ Source: OpenTelemetry GenAI semantic conventions 1.38 and later, event `gen_ai.e
 
 from __future__ import annotations
 
+from math import isfinite
+
 from otelscore.dialects.patterns import VERDICT_LABELS
 from otelscore.model import Attributes, AttributeValue, Verdict
 
@@ -48,14 +50,13 @@ def verdict_of(attributes: Attributes, time: int, trace_id: bytes, span_id: byte
 
 
 def _number(value: AttributeValue) -> float | None:
-    if isinstance(value, (int, float)):  # a bool is a score of 0 or 1
-        return float(value)
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return None
-    return None
+    if not isinstance(value, (int, float, str)):  # a bool is a score of 0 or 1
+        return None
+    try:
+        score = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return score if isfinite(score) else None
 
 
 def _trace_id(value: AttributeValue) -> bytes:

@@ -26,7 +26,7 @@ def classify(types: Iterable[str], texts: Iterable[str]) -> tuple[str, ErrorClas
     """
     names = [name for name in (_short(given) for given in types) if name]
     heads = [text.strip()[:2000] for text in texts if text]
-    inner = [found[1] for found in map(TYPE_IN_TEXT.match, heads) if found]
+    inner = [found[1][:80] for found in map(TYPE_IN_TEXT.match, heads) if found]
     real = [name for name in (*names, *inner) if not WRAPPER_TYPES.match(name)]
     shown = (real or names or inner or [""])[0]
     for name in (*real, *names):
@@ -46,7 +46,7 @@ def classify(types: Iterable[str], texts: Iterable[str]) -> tuple[str, ErrorClas
 
 def _short(name: str) -> str:
     """The last part of a dotted or colon-separated type, cut to what a type can be long."""
-    return re.split(r"[.:/\\]", name.strip())[-1].strip()[:80]
+    return re.split(r"[.:/\\]", name.strip(" <>'\""))[-1].strip()[:80]
 
 
 def _by_name(name: str) -> ErrorClass | None:
@@ -60,10 +60,6 @@ def _by_code(name: str) -> ErrorClass | None:
 def _class_of_code(code: int) -> ErrorClass:
     if code in ERROR_CODES:
         return ERROR_CODES[code]
-    return (
-        ErrorClass.UNAVAILABLE
-        if 500 <= code <= 599
-        else ErrorClass.INVALID_ARGUMENTS
-        if 400 <= code <= 499
-        else ErrorClass.UNKNOWN
-    )
+    if 500 <= code <= 599:
+        return ErrorClass.UNAVAILABLE
+    return ErrorClass.INVALID_ARGUMENTS if 400 <= code <= 499 else ErrorClass.UNKNOWN

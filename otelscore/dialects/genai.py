@@ -14,6 +14,7 @@ OPERATIONS: dict[str, Kind] = {
     "generate_content": Kind.MODEL,
     "text_completion": Kind.MODEL,
     "embeddings": Kind.RETRIEVAL,
+    "rerank": Kind.RETRIEVAL,
     "retrieval": Kind.RETRIEVAL,
     "search_memory": Kind.RETRIEVAL,
     "execute_tool": Kind.TOOL,
@@ -29,10 +30,15 @@ NAME_PREFIXES: tuple[tuple[str, Kind], ...] = (
     ("generate_content ", Kind.MODEL),
     ("retrieval ", Kind.RETRIEVAL),
     ("embeddings ", Kind.RETRIEVAL),
+    ("create_agent ", Kind.WRAPPER),
+    ("invoke_workflow ", Kind.WRAPPER),
+    ("agent run", Kind.AGENT),  # pydantic-ai before 1.0
 )
 """Span names of the convention, for emitters that leave the operation out."""
 
 _MODEL_KEYS = ("gen_ai.request.model", "gen_ai.response.model")
+_SPEAKER_KEYS = ("gen_ai.system", "gen_ai.provider.name", "gen_ai.agent.name", "agent_name")
+_DETAILS = "gen_ai.client.inference.operation.details"
 _OLD_COMPLETION = "gen_ai.completion."
 
 
@@ -47,8 +53,7 @@ def kind(span: RawSpan) -> Kind | None:
     named = next((kind for prefix, kind in NAME_PREFIXES if span.name.startswith(prefix)), None)
     if any(key in attributes for key in _MODEL_KEYS):
         return named or Kind.MODEL
-    speaks = any(key in attributes for key in ("gen_ai.system", "gen_ai.provider.name", "gen_ai.agent.name"))
-    return named if speaks else None
+    return named if any(key in attributes for key in _SPEAKER_KEYS) else None
 
 
 def _old_completion(span: RawSpan) -> AttributeValue:
@@ -67,12 +72,18 @@ GENAI = Dialect(
     tool_name=("gen_ai.tool.name",),
     call_id=("gen_ai.tool.call.id",),
     arguments=("gen_ai.tool.call.arguments", "tool_arguments", EventField("gen_ai.tool.message", "content")),
-    result=("gen_ai.tool.call.result", "tool_response", EventField("gen_ai.choice", "message")),
+    result=(
+        "gen_ai.tool.call.result",
+        "tool_response",
+        EventField("gen_ai.choice", "message"),
+        EventField(_DETAILS, "gen_ai.output.messages"),  # Strands, where it writes the current conventions
+    ),
     output=(
         "gen_ai.output.messages",
         EventField("gen_ai.choice", "message"),
         EventField("gen_ai.choice", "content"),
-        EventField("gen_ai.client.inference.operation.details", "gen_ai.output.messages"),
+        EventField("gen_ai.choice", "gen_ai.event.content"),
+        EventField(_DETAILS, "gen_ai.output.messages"),
         EventField("gen_ai.content.completion", "gen_ai.completion"),
         "gen_ai.completion",
         _old_completion,

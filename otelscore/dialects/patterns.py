@@ -15,8 +15,11 @@ ERROR_TYPES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = tuple(
     for error_class, pattern in (
         (ErrorClass.TIMEOUT, r"timed?_?out|deadline_?exceeded"),
         (ErrorClass.RATE_LIMIT, r"rate_?limit|too_?many_?requests|throttl|quota|resource_?exhausted"),
-        (ErrorClass.AUTH, r"permission|forbidden|unauthori[sz]ed|unauthenticated|access_?denied|authenticat|authoriz"),
-        (ErrorClass.NOT_FOUND, r"not_?found|no_?such|does_?not_?exist|^eno?ent$"),
+        (
+            ErrorClass.AUTH,
+            r"permission|forbidden|unauthori[sz]ed|unauthenticated|access_?denied|authenticat|authoriz|credential|api_?key",
+        ),
+        (ErrorClass.NOT_FOUND, r"^(?!enotfound$).*not_?found|no_?such|does_?not_?exist|^enoent$"),
         (ErrorClass.CANCELLED, r"cancell?ed|abort"),
         (ErrorClass.MALFORMED_RESULT, r"json_?decode|parse_?error|malformed|unicode|output_?parser"),
         (
@@ -51,13 +54,15 @@ ERROR_CODES: dict[int, ErrorClass] = {
 """HTTP (RFC 9110) and JSON-RPC 2.0 codes; every other 5xx is `unavailable`."""
 
 CODE_IN_TEXT = re.compile(
-    r"(?:\b(?:http|status|code|error)\b[ :=_/\-a-z0-9.]{0,16}?|^|[(\[])(-326\d\d|-32700|[45]\d\d)\b(?![.,]\d)",
+    r"(?:\b(?:http(?:/\d(?:\.\d)?)?|status|code|error)"
+    r"(?:[ :=_'\"(\-]|code|status|error|is|was|of|http|returned|with){0,8}"
+    r"|^|[(\[])(-326\d\d|-32700|[45]\d\d)\b(?![.,]\d)",
     re.IGNORECASE,
 )
 """A code as a whole word where it can only be one: first in the text, in brackets or after a word that announces it."""
 
 TYPE_IN_TEXT = re.compile(
-    r"^\W{0,3}(?:(?:tool|agent)[ _](?:execution )?error\W{1,3})?(?:[a-z_]\w*\.)*"
+    r"^\W{0,3}(?i:(?:(?:tool|agent)[ _](?:execution )?)?error\W{1,3})?(?:[a-z_]\w*\.)*"
     r"([A-Z]\w*(?:Error|Exception|Timeout|Denied|Exceeded|Interrupt))\b(?!\s+\w+ing\b)",
 )
 """The exception class that a message starts with: `TimeoutError: ...`, `requests.exceptions.ReadTimeout(...)`."""
@@ -69,8 +74,9 @@ ERROR_MESSAGES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = tuple(
         (ErrorClass.RATE_LIMIT, r"\brate[ -]limit|\btoo many requests\b|\bquota\b|\bthrottl"),
         (
             ErrorClass.AUTH,
-            r"\bforbidden\b|\bunauthori[sz]ed\b|\bpermission\b|\baccess denied\b|\bnot (?:permitted|allowed|authori[sz]ed)\b"
-            r"|\bauthentication\b|\binvalid (?:api[ _]?key|token|credentials)\b",
+            r"\bforbidden\b|\bunauthori[sz]ed\b|\bpermission\b|\baccess ?denied"
+            r"|\bnot (?:permitted|allowed|authori[sz]ed)\b|\bauthentication\b"
+            r"|\binvalid (?:api[ _]?key|token|credentials)\b",
         ),
         (
             ErrorClass.NOT_FOUND,
@@ -83,11 +89,13 @@ ERROR_MESSAGES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = tuple(
         (
             ErrorClass.UNAVAILABLE,
             r"\bconnection (?:refused|reset|error|closed|lost)\b|\bunavailable\b|\bunreachable\b|\boverloaded\b"
-            r"|\binternal (?:server )?error\b|\bbad gateway\b|\b(?:is|are|was) down\b|\bconnect(?:ion)? (?:to .{1,40} )?failed\b",
+            r"|\binternal (?:server )?error\b|\bbad gateway\b|\b(?:is|are|was) down\b"
+            r"|\bconnect(?:ion)? (?:to .{1,40} )?failed\b",
         ),
         (
             ErrorClass.INVALID_ARGUMENTS,
-            r"\binvalid\b|\bvalidation error|\bbad request\b|\bmissing (?:\d+ )?required\b|\bmust be\b|\bfield required\b|\bunexpected (?:keyword )?argument",
+            r"\binvalid\b|\bvalidation error|\bbad request\b|\bmissing (?:\d+ )?required\b"
+            r"|\bmust be\b|\bfield required\b|\bunexpected (?:keyword )?argument",
         ),
         (ErrorClass.CANCELLED, r"\bcancell?ed\b|\baborted\b"),
     )
@@ -102,74 +110,148 @@ WRAPPER_TYPES = re.compile(
 """Types that only say that something failed; what they wrap is looked for in the message."""
 
 CANCELLATION_TYPES = re.compile(
-    r"(?:^|\.)(?:\w*Cancell?ed(?:Error|Exception)?|AbortError|Task(?:Group)?Cancell?ed\w*|Cancellation\w*)$"
+    r"(?:^|\.)(?:\w*cancell?ed(?:error|exception)?|aborterror|\w*cancellation(?:error|exception)?)$", re.IGNORECASE
 )
 """Exception types with which a runtime takes back a call that did not fail."""
 
 ERROR_WORDS = frozenset({"error", "errored", "failed", "failure", "exception", "timeout", "timed_out"})
 """Values of a result's `status` that say that the call failed."""
 
-SOFT_ERROR_TEXTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (rule, re.compile(pattern))
-    for rule, pattern in (
-        (
-            "error_prefix",
-            r"(?i:[\[(*#> ]{0,4}error\b)(?!(?i:[ -]+(?:handling|messages?|codes?|rates?|budgets?|logs?|logging|reports?|reporting|tracking|types?"
-            r"|analysis|correction|bars?|propagation|monitoring|detection|margins?|terms?|recovery|pages?|tolerance|estimates?|boundar(?:y|ies)|free|prone)\b))",
-        ),
-        ("traceback", r"Traceback \(most recent call last\)"),
-        ("exception_type", r"(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)(?:\s*[:(\[]|\s*$)"),
-        ("exception_prefix", r"(?i:exception)\s*(?:[:(]|$|(?i:while|during|occurred|raised|in)\b)"),
-        ("http_status", r"(?i:http(?:/\d(?:\.\d)?)?(?: error| status)?)[ :]{1,2}[45]\d\d\b"),
-        (
-            "http_reason",
-            r"[45]\d\d (?:Bad Request|Unauthorized|Forbidden|Not Found|Method Not Allowed|Request Timeout|Conflict|Gone"
-            r"|Unprocessable|Too Many Requests|Internal Server Error|Bad Gateway|Service Unavailable|Gateway Time-?out)",
-        ),
-        (
-            "tool_error",
-            r"(?i:(?:an? )?(?:tool|mcp|function|api|command|unexpected|internal|fatal|runtime|validation)(?: call| execution| server)? (?:error|exception)\b(?:\s*[:\-(]|\s+occurred|\s*$|\s+-?\d))",
-        ),
-        ("tool_failed", r"(?i:(?:tool|command|request|call|function)(?: call| execution)? (?:failed|timed out)\b)"),
-        ("error_occurred", r"(?i:an (?:unexpected |internal )?error (?:has )?occurred)"),
-        ("failed_to", r"(?:Failed to \w+|Failed:|FAILED:|Failure:|fatal: )"),
-        ("unknown_tool", r"(?i:unknown (?:action|tool|function)\b)"),
-        ("denied", r"(?i:(?:permission|access) denied\b|timed out\b|connection (?:refused|reset|timed out)\b)"),
-        (
-            "shell_not_found",
-            r"(?:/bin/)?(?:ba|z|da|k)?sh: [^\n]*(?:not found|No such file or directory|Permission denied)",
-        ),
+_AFTER_ERROR = (
+    r"(?:[ \t]*(?:$|\n)|\s*[:=](?!\s*(?:null|none|nil|false|no|0)\s*(?:$|[,;}\n]))|\s*[!|>\])(<.;\[{'\"`]"
+    r"|\s+[-\u2013\u2014]|\s+(?:code\W{1,3})?\d|\s+message\s*:"
+    r"|\s+(?:in|while|when|during|at|on|from|with|trying|occurred|response from|status|no such|unable|could"
+    r"|cannot|can't|failed|invalid|missing|unknown"
+    r"|(?!handling|logging|reporting|tracking|monitoring|tracing|correcting|budgeting|propagating)[a-z]+ing)\b)"
+)
+"""What follows the word "error" where it is said of the call and not of a topic such as error handling."""
+
+_DENIED_TAIL = r"\s*(?:$|[:.,!(\-\n]|(?:to|for|by|on|while|when|after|trying)\b)"
+
+SOFT_ERROR_TEXT = re.compile(
+    "|".join(
+        f"(?P<{rule}>{pattern})"
+        for rule, pattern in (
+            ("error_prefix", rf"(?i:[\[(*#><\s\u274c\u26a0\ufe0f\u2717\u2718]{{0,4}}error\b{_AFTER_ERROR})"),
+            ("traceback", r"Traceback \(most recent call last\)"),
+            (
+                "exception_type",
+                r"(?:[a-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception)|(?:Read|Connect|Write|Pool|Gateway)Timeout)(?:\s*[:(\[]|\s*$)",
+            ),
+            ("exception_prefix", r"(?i:<?exception>?)\s*(?:[:(]|$|(?<=>)|(?i:while|during|occurred|raised|in)\b)"),
+            ("http_status", r"(?i:http(?:/\d(?:\.\d)?)?(?: error| status)?)[ :]{1,2}[45]\d\d\b"),
+            (
+                "http_reason",
+                r"[45]\d\d (?:Client Error|Server Error|Bad Request|Unauthorized|Forbidden|Not Found|Method Not Allowed"
+                r"|Request Timeout|Conflict|Gone|Unprocessable|Too Many Requests|Internal Server Error|Bad Gateway"
+                r"|Service Unavailable|Gateway Time-?out)\b",
+            ),
+            (
+                "tool_error",
+                r"(?i:(?:an? )?(?:tool|mcp|function|api|command|unexpected|internal|fatal|runtime"
+                r"|(?:input |output )?validation)"
+                r"(?: call| execution| server)? (?:error|exception)\b(?:\s*[:\-(]|\s+occurred|\s*$|\s+-?\d))"
+                r"|\d+ validation errors? for ",
+            ),
+            ("tool_failed", r"(?i:(?:tool|command|request|call|function)(?: call| execution)? (?:failed|timed out)\b)"),
+            ("error_occurred", r"(?i:(?:an (?:\w+ )?(?:error|exception) (?:has )?occurred|there was an error)\b)"),
+            ("failed_to", r"(?:Failed to \w+|Failed:|FAILED:|Failure:|fatal: )"),
+            (
+                "unknown_tool",
+                r"(?i:unknown (?:action|tool|function)\b"
+                r"|(?:tool|function) ['\"`]?[\w.\-]+['\"`]? "
+                r"(?:not found|does not exist|is not (?:available|a valid tool)))",
+            ),
+            (
+                "denied",
+                rf"(?i:(?:permission|access) denied{_DENIED_TAIL}|timed out\b"
+                rf"|connection (?:refused|reset|timed out){_DENIED_TAIL}"
+                r"|time-?out(?: error)?(?:\s*:(?!\s*\d)| after\b|\s*$))",
+            ),
+            (
+                "shell_not_found",
+                r"(?:/bin/)?(?:ba|z|da|k)?sh: [^\n]*(?:not found|No such file or directory|Permission denied)",
+            ),
+            (
+                "cut_object",  # JSON or a Python repr that cannot be parsed, often since it was cut
+                r"\{\s*[\"'](?:errors?[\"']\s*:\s*(?![Nn](?:one|ull)|[Ff]alse|0\b|\"\"|''|\[\s*\]|\{\s*\})[\"'\[{TtDd\d]"
+                r"|(?:is_?[Ee]rror)[\"']\s*:\s*[Tt]rue|(?:success|ok)[\"']\s*:\s*[Ff]alse"
+                r"|status[\"']\s*:\s*[\"'](?:error|failed|failure)[\"'])",
+            ),
+        )
     )
 )
-"""What a failed call's text starts with, by rule; matched at the start after white space."""
+"""What a failed call's text starts with, by rule (the name of the group that matched); matched after white space."""
 
-TRUNCATED_ERROR = re.compile(r'\{\s*"(?:error|errors)"\s*:\s*(?!null|false|0\b|""|\[\s*\]|\{\s*\})["\[{t\d]')
-"""A JSON object that begins with an error and was cut before its end, so that it cannot be parsed."""
+_COMMAND = r"(?:the |your )?(?:last )?(?:command|process|program|script|execution|code|shell|tool)\b"
 
 EXIT_STATUS = re.compile(
-    r"(?i:<(?:returncode|exit_?code|exit_?status)>\s*(-?\d+)\s*</|"
-    r"(?:(?:process|command|program|script)\s+)?(?:exit(?:ed|s)?(?:\s+with)?(?:\s+non-?zero)?(?:[ _]?(?:code|status))+|return[ _]?code)\s*[:=]?\s*(-?\d+)\b)"
+    r"(?i:<(?:returncode|exit_?code|exit_?status)>\s*(-?\d+)\s*</"
+    rf"|\W{{0,3}}(?:{_COMMAND}[^\n]{{0,200}}?\s)?"
+    r"(?:exit(?:ed|s)?(?:\s+with)?(?:\s+non-?zero)?(?:[ _-]?(?:code|status))+|return[ _]?code)\s*[:=]?\s*(-?\d+)"
+    r"(?=[ \t]*(?:$|[\n.,:;)\]}<|(])))"
 )
-"""The exit status of a command as coding agents write it; searched in the first and last line."""
+"""The exit status of a command as coding agents write it; matched at the first and at the last line."""
+
+EXIT_BLOCK = re.compile(
+    r"\n(?:Process exited with code (-?\d+)\n(?:Original token count|Output):"
+    r"|Exit Code: (-?\d+)\n(?:Signal|Background PIDs|Process Group PGID):)"
+)
+"""The same inside the fixed lines with which Codex and Gemini CLI frame a command's output."""
 
 KILLED = re.compile(
-    r"(?i:\b(?:command|process|execution|program|script|tool)\b[^\n]{0,60}\b(?:timed out|killed|terminated)\b[^\n]{0,40}\b(?:after|exceeded|time limit|timeout)\b"
-    r"|\b(?:command|process|execution|program|script)\b[^\n]{0,40}\bexceeded\b[^\n]{0,30}\b(?:time ?limit|timeout)\b)"
+    rf"(?i:\W{{0,3}}(?:{_COMMAND}[^\n]{{0,200}}?|the last command <command>(?s:.{{0,350}}?)</command>) "
+    r"(?:timed out (?:after|and)\b|(?:(?:was|has been) )?(?:killed|terminated|cancell?ed|stopped|aborted)"
+    r" (?:after \d|because it (?:took|ran|exceeded)|due to (?:a )?time-?out)"
+    r"|exceeded (?:the |its )?(?:\w+ )?time ?(?:limit|out)))"
+    r"|(?i:execution time exceeded)"
 )
-"""A command that was stopped for taking too long; searched in the first and last line."""
+"""A command that was stopped for taking too long; matched at the first and at the last line."""
+
+TOOL_MESSAGE_REPR = re.compile(
+    r"content=(?P<quote>['\"])(?P<content>.*?)(?P=quote) (?=(?:name|id|tool_call_id|additional_kwargs)=)(?P<rest>.*)",
+    re.DOTALL,
+)
+"""What `str()` makes of a LangChain tool message."""
+
+NOTHING = frozenset({"", "none", "null", "nil", "no", "false", "no error", "no errors", "0", "ok", "n/a"})
+"""Texts under `error` that say that there is none."""
 
 NOTHING_FOUND_COMMANDS = frozenset(
-    {"grep", "egrep", "fgrep", "rg", "ag", "diff", "cmp", "which", "pgrep", "find", "test", "["}
+    {"grep", "egrep", "fgrep", "zgrep", "rg", "ag", "ack", "diff", "cmp", "which", "pgrep", "test", "["}
 )
 """Programs whose exit status 1 says that nothing was found or that things differ."""
 
-ACKNOWLEDGEMENT = re.compile(
-    r"\b(?:could(?:n't| not)|can(?:'t|not| not)|unable to|(?:wasn't|weren't|isn't|aren't|not|never) able to|fail(?:ed|s) to|"
-    r"(?:is|was|are|were|it's)(?:n't| not) possible|not possible|impossible to|not permitted|permission denied|access denied|"
-    r"(?:has|have|had|was|were|did)(?:n't| not) (?:been )?(?:succeed(?:ed)?|successful|completed?)|unsuccessful)\b",
-    re.IGNORECASE,
+ACKNOWLEDGEMENTS = (
+    "could not",
+    "ca not ",  # can't
+    "cannot",
+    "can not",
+    "unable to",
+    "not able to",
+    "never able to",
+    "failed to ",
+    "fails to ",
+    "fail to ",
+    "not possible",
+    "impossible to",
+    "not permitted",
+    "not allowed",
+    "not authorized",
+    "not authorised",
+    "permission denied",
+    "access denied",
+    "unsuccessful",
+    "not successful",
+    "not been successful",
+    "not succeed",
+    "did not complete",
+    "not completed",
+    "not been completed",
+    "did not work",
+    "did not go through",
 )
-"""An answer that says that something could not be done; being sorry alone does not."""
+"""What an answer says where something could not be done, in lower case, `n't` read as ` not`; not sorrow alone."""
 
 TOOL_ROLES: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(
     (role, re.compile(pattern, re.IGNORECASE))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from otelscore.dialects import content
 from otelscore.dialects.evaluation import EVALUATION_EVENT, EVALUATION_KEYS, verdict_of
 from otelscore.dialects.failure import classify
 from otelscore.dialects.genai import GENAI
 from otelscore.dialects.openinference import OPENINFERENCE
 from otelscore.dialects.table import COMMON_KEYS, Context, Dialect, EventField, Source, cluster, read, verdicts
-from otelscore.dialects import content
 from otelscore.model import OTHER, Failure, Kind, RawLog, RawSpan, Reading, SpanException, Verdict
 
 DIALECTS: tuple[Dialect, ...] = (OPENINFERENCE, GENAI)
@@ -55,7 +55,7 @@ class Registry:
         if log.event_name == EVALUATION_EVENT:
             return verdict_of(log.attributes, log.time, log.trace_id, log.span_id, self._context.threshold)
         error_type = log.attributes.get("exception.type")
-        if not log.span_id or not (log.event_name.endswith("exception") or error_type):
+        if not (log.trace_id and log.span_id) or not (log.event_name.endswith("exception") or error_type):
             return None
         message = str(log.attributes.get("exception.message") or "")
         named, error_class = classify((str(error_type or ""),), (message,))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from otelscore.dialects import content
 from otelscore.dialects.evaluation import EVALUATION_EVENT, verdict_of
 from otelscore.dialects.failure import classify
+from otelscore.dialects.messages import said
 from otelscore.dialects.patterns import CANCELLATION_TYPES, TOOL_ROLES
+from otelscore.dialects.soft_errors import SoftError, soft_error
 from otelscore.model import ERROR, AttributeValue, Call, Failure, Kind, RawSpan, Reading, Role, Verdict
 
 
@@ -109,8 +112,7 @@ def first(span: RawSpan, sources: Sources) -> AttributeValue:
 
 def text(span: RawSpan, sources: Sources) -> str:
     """The same as text, "" where it is empty, hidden or not text; cut to 256 characters."""
-    value = first(span, sources)
-    return value[:256] if isinstance(value, str) and value not in content.REDACTED else ""
+    return content.word(first(span, sources))
 
 
 def read(dialect: Dialect, span: RawSpan, kind: Kind, context: Context) -> Reading:
@@ -122,17 +124,17 @@ def read(dialect: Dialect, span: RawSpan, kind: Kind, context: Context) -> Readi
     if kind is Kind.TOOL or kind is Kind.RETRIEVAL:
         given, result = first(span, dialect.arguments), first(span, dialect.result)
         has_result = result is not None
-        soft = content.soft_error(result, command=given, extra=context.soft_errors) if has_result else None
+        soft = soft_error(result, command=given, extra=context.soft_errors) if has_result else None
         arguments = content.digest(given, context.key)
         if kind is Kind.TOOL:
             name, call_id = _tool_name(dialect, span), text(span, dialect.call_id)
-            role = next((role for role, pattern in TOOL_ROLES if pattern.fullmatch(name)), Role.ORDINARY)
-            if role is Role.FINAL_ANSWER and isinstance(given, str):
-                acknowledges = content.acknowledges(given)
+            role = _role(name)
+            if role is Role.FINAL_ANSWER and not content.hidden(given):
+                acknowledges = content.acknowledges(str(given))
         else:
             name = text(span, dialect.retrieval_name) or span.name[:256]
     elif kind is Kind.MODEL or kind is Kind.AGENT:
-        output = content.said(first(span, dialect.output), context.key)
+        output = said(first(span, dialect.output), context.key)
         has_result = output.text is not None
         calls = output.calls
         acknowledges = content.acknowledges(output.text) if output.text else None
@@ -202,6 +204,11 @@ def _tool_name(dialect: Dialect, span: RawSpan) -> str:
     return span.name[:256]
 
 
+@lru_cache(maxsize=4096)
+def _role(tool: str) -> Role:
+    return next((role for role, pattern in TOOL_ROLES if pattern.fullmatch(tool)), Role.ORDINARY)
+
+
 def _agent_name(dialect: Dialect, span: RawSpan) -> str:
     name = text(span, dialect.agent)
     if name:
@@ -212,7 +219,7 @@ def _agent_name(dialect: Dialect, span: RawSpan) -> str:
     return "" if tail == text(span, dialect.model) else tail
 
 
-def _failure(span: RawSpan, flagged: bool, soft: content.SoftError | None, key: bytes) -> tuple[Failure | None, bool]:
+def _failure(span: RawSpan, flagged: bool, soft: SoftError | None, key: bytes) -> tuple[Failure | None, bool]:
     """What outside the content says that the span failed, and whether it was only cancelled."""
     typed = span.attributes.get("error.type")
     exceptions = [event.attributes for event in span.events if event.name == "exception"] if span.events else []
@@ -232,5 +239,5 @@ def _failure(span: RawSpan, flagged: bool, soft: content.SoftError | None, key: 
         error_class,
         exception=bool(exceptions),
         typed=bool(typed),
-        messages=frozenset(content.text_digest(said, key) for said in (message, span.message) if said),
+        messages=frozenset(content.text_digest(words, key) for words in (message, span.message) if words),
     ), any(CANCELLATION_TYPES.search(name) for name in types)

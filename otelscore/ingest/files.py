@@ -218,7 +218,7 @@ def _lines(plain: BinaryReader) -> Iterator[tuple[int, bytes]]:
 
 
 class _OpenDocument:
-    """A JSON document that is not closed yet: `text` so far (of one over MAX_DOCUMENT the beginning), begun on `line`."""
+    """A JSON document that is not closed yet: its `text` so far, begun on `line`; over MAX_DOCUMENT no more is kept."""
 
     def __init__(self) -> None:
         self.clear()

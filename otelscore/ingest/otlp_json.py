@@ -165,9 +165,9 @@ def _attributes(holder: Object, wanted: WantedKeys) -> dict[str, AttributeValue]
 def _resource(resource: Object, origins: Origins) -> dict[str, str]:
     texts = {}
     for pair in _objects(resource, "attributes"):
-        text = _object(pair, "value").get("stringValue")
-        if origins.wants(key := _string(pair, "key")) and type(text) is str:
-            texts[key] = text
+        if origins.wants(key := _string(pair, "key")):
+            text = _object(pair, "value").get("stringValue")
+            texts[key] = text if type(text) is str else ""
     return texts
 
 

@@ -177,9 +177,11 @@ def test_it_sends_until_it_is_stopped_and_says_what_it_sent(server: Server, monk
     stop, lines = threading.Event(), list[str]()
     demo = threading.Thread(target=run_demo, args=(server.endpoint, 6000, 1, stop), kwargs={"report": lines.append})
     demo.start()
-    server.await_traces_and_a_verdict(12)
-    stop.set()
-    demo.join(30)
+    try:
+        server.await_traces_and_a_verdict(12)
+    finally:
+        stop.set()
+        demo.join(30)
     assert not demo.is_alive()
     assert lines[0].startswith("sent 10 runs, ")
     assert lines[-1].startswith(f"sent {len(server.traces)} runs, ")

@@ -119,6 +119,12 @@ def test_a_document_that_breaks_off_does_not_swallow_the_next(read: Read, put) -
     assert problems(items) == [("line 2", "the document is cut off"), (f"line {second}", "the document is cut off")]
 
 
+def test_a_bracket_too_many_spoils_nothing_after_it(read: Read, put) -> None:
+    items = read(put("t.json", line("a") + b"]}\n" + json.dumps(document("b"), indent=1).encode()))
+    assert names(items) == ["a", "b"]
+    assert [where for where, _ in problems(items)] == ["line 2", "line 2"]
+
+
 def test_a_bad_envelope_is_told_once(read: Read, put) -> None:
     assert problems(read(put("t.json", b'{"resourceSpans": 1}\n' + line("a")))) == [
         ("line 1", "resourceSpans is a number, want a list")
@@ -132,6 +138,7 @@ def test_spans_that_are_bad_are_in_the_batch(read: Read, put) -> None:
 
 
 def test_a_folder_is_read_in_order_and_only_what_may_be_otlp(read: Read, put, tmp_path: Path) -> None:
+    put("c/d.json", line("fourth"))
     put("b/2.jsonl.gz", gzip.compress(line("third")))
     put("b/1.json", line("second"))
     put("a.binpb", b"")
@@ -141,7 +148,7 @@ def test_a_folder_is_read_in_order_and_only_what_may_be_otlp(read: Read, put, tm
     put("list.json", b"[1, 2]")
     put("truth.jsonl", b'{"run": 1}\n{"run": 2}\n')
     items = read(tmp_path)
-    assert names(items) == ["first", "second", "third"]
+    assert names(items) == ["first", "second", "third", "fourth"]
     skipped = [os.path.basename(item.path) for item in items if isinstance(item, Skipped)]
     assert skipped == ["list.json", "truth.json", "truth.jsonl"]
     assert problems(items) == []

@@ -8,6 +8,7 @@ import http.client
 import json
 import logging
 import socket
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -198,6 +199,18 @@ def test_no_room_in_json(door: Door) -> None:
         "message": "no room",
         "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}],
     }
+
+
+def test_of_a_body_that_is_too_large_no_more_than_the_limit_is_held(door: Door) -> None:
+    chunk = bytes(LIMIT // 2)
+    tracemalloc.start()
+    try:
+        answer = door.ask(*[chunk] * 200)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert answer.status == 413
+    assert peak < 10 * LIMIT
 
 
 def test_a_body_must_come_in_time(decoder: Decoder) -> None:
