@@ -205,7 +205,7 @@ class Call:
     arguments: bytes | None = None  # keyed hash, None: not captured
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a value, but one is made for every span, and frozen it costs four times as much
 class Reading:
     """What a dialect says one span is. Facts only: content is hashed or matched when the span is read."""
 
@@ -236,7 +236,7 @@ class Reading:
 OTHER = Reading(Kind.OTHER)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a value; not frozen for the same reason
 class Span:
     """One span, reduced to what scoring needs."""
 

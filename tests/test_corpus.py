@@ -1,0 +1,133 @@
+"""Captured requests of real agent frameworks give what their truth says, in any order and however they are split.
+
+`corpus/<framework>/<scenario>/request-*.binpb` are the bodies in the order in which they arrived, `truth.json` says
+what otelscore has to make of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otelscore.config import Config
+from otelscore.dialects import Context, Registry
+from otelscore.ingest.decode import Decoder
+from otelscore.model import Batch, Kind, Score, Span, StepStatus
+from otelscore.pipeline import Pipeline
+
+CORPUS = Path(__file__).parent / "corpus"
+SCENARIOS = sorted(folder.parent for folder in CORPUS.glob("*/*/truth.json"))
+TRAJECTORIES = Path(__file__).parents[2] / "shared" / "trajectories"
+NOW = 1_800_000_000.0
+
+scenarios = pytest.mark.parametrize(
+    "scenario", SCENARIOS, ids=[str(folder.relative_to(CORPUS)) for folder in SCENARIOS]
+)
+
+
+def decode(scenario: Path) -> list[Batch]:
+    decoder = Decoder(Registry(Context(key=bytes(16))))
+    return [decoder.traces(path.read_bytes()) for path in sorted(scenario.glob("request-*.binpb"))]
+
+
+def score(batches: Iterable[Batch]) -> list[Score]:
+    """Everything as one input of files: all runs close at its end."""
+    pipeline = Pipeline(Config(), "test")
+    for seconds, batch in enumerate(batches):
+        pipeline.ingest(batch, NOW + seconds / 1000)
+    return sorted(pipeline.close_all(NOW + 60), key=lambda score: score.trajectory_id)
+
+
+def summary(run: Score) -> dict[str, Any]:
+    """A score in the words of a truth file."""
+    calls = [step for step in run.steps if step.kind is not Kind.MODEL and step.status is not StepStatus.SKIPPED]
+    failed = [step for step in calls if step.status is not StepStatus.OK]
+    return {
+        "steps": sorted((step.name, step.kind.value, step.status is not StepStatus.OK) for step in calls),
+        "responses": [step.response for step in failed],
+        "model_calls": sum(step.kind is Kind.MODEL for step in run.steps),
+        "hard_failure": run.hard_failure,
+        "outcome": run.outcome,
+    }
+
+
+def agrees(found: dict[str, Any], truth: dict[str, Any]) -> bool:
+    steps = sorted((step["name"], step["kind"], step["failed"]) for step in truth["steps"])
+    return (
+        found["steps"] == steps
+        and truth["model_calls"] in (None, found["model_calls"])
+        and found["hard_failure"] == truth["hard_failure"]
+        and found["outcome"] == truth["outcome"]
+        and len(found["responses"]) == len(truth["responses"])
+        and all(
+            response is None if right is None else response in right
+            for response, right in zip(found["responses"], truth["responses"], strict=True)
+        )
+    )
+
+
+@scenarios
+def test_a_captured_run_is_scored_as_its_truth_says(scenario: Path) -> None:
+    truth = json.loads((scenario / "truth.json").read_text())
+    found = [summary(run) for run in score(decode(scenario))]
+    assert len(found) == truth["trajectories"], found
+    for run in truth["runs"]:
+        match = next((candidate for candidate in found if agrees(candidate, run)), None)
+        assert match is not None, f"want {run}, have {found}"
+        found.remove(match)
+
+
+@scenarios
+def test_order_repetition_and_splitting_of_the_requests_change_nothing(scenario: Path) -> None:
+    batches = decode(scenario)
+    spans = [span for batch in batches for span in batch.spans]
+    expected = score(batches)
+    dice = random.Random(scenario.name)
+    shuffled = dice.sample(batches, len(batches))
+    mixed = one_by_one(dice.sample(spans, len(spans)))
+    assert score(reversed(batches)) == expected
+    assert score(shuffled + dice.choices(batches, k=3)) == expected
+    assert score(one_by_one(spans)) == expected
+    assert score(mixed + dice.choices(mixed, k=5)) == expected
+    assert score([Batch(spans=spans * 2)]) == expected
+
+
+def one_by_one(spans: Iterable[Span]) -> list[Batch]:
+    return [Batch(spans=[span]) for span in spans]
+
+
+def test_the_corpus_is_all_there() -> None:
+    frameworks = {scenario.parent.name for scenario in SCENARIOS}
+    assert frameworks == {"langchain_openinference", "ms_agent_framework", "pydantic_ai", "strands", "vercel-ai-v7"}
+    assert len(SCENARIOS) == 74
+
+
+@pytest.mark.local_data
+@pytest.mark.parametrize("benchmark", ["tau_airline", "tau_retail"])
+def test_the_failed_steps_of_real_benchmark_runs_are_found_without_false_alarms(benchmark: str) -> None:
+    folder = TRAJECTORIES / benchmark
+    if not folder.exists():
+        pytest.skip(f"{folder} is not there")
+    truth = {}
+    for line in (folder / "truth.jsonl").read_text().splitlines():
+        run = json.loads(line)
+        truth[run["trace_id"]] = set(run["tool_error_span_ids"])
+    decoder = Decoder(Registry(Context(key=bytes(16))))
+    with gzip.open(folder / "traces.jsonl.gz", "rb") as lines:
+        runs = score(decoder.traces_json(line) for line in lines)
+    failed = {
+        (run.trace_id, step.span_id.hex())
+        for run in runs
+        for step in run.steps
+        if step.status in ("error", "unrecoverable")
+    }
+    right = {(trace_id, span_id) for trace_id, span_ids in truth.items() for span_id in span_ids}
+    assert {run.trace_id for run in runs} == truth.keys()
+    assert len(failed & right) >= 0.99 * len(right)  # recall
+    assert len(failed & right) >= 0.99 * len(failed)  # precision
