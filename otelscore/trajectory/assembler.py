@@ -28,10 +28,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from otelscore.model import Failure, Kind, Outcome, Span, SpanException, Trajectory
+from otelscore.model import ErrorClass, Failure, Kind, Outcome, Span, SpanException, Trajectory
 from otelscore.trajectory.builder import build, never_unsafe
+from otelscore.trajectory.errors import NO_FAILURE
 from otelscore.trajectory.fragments import Fragment, Survey, Trace
-from otelscore.trajectory.tree import Node, find_runs, grow
+from otelscore.trajectory.tree import Node, find_delegations, find_runs, grow, wraps_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class _Memory:
     until: float
     start: int
     end: int
-    span_ids: bytes  # 8 bytes each
+    span_ids: bytearray  # 8 bytes each
 
     def holds(self, span_id: bytes) -> bool:
         at = self.span_ids.find(span_id)
@@ -103,6 +104,7 @@ class Assembler:
             if memory.holds(span.span_id):
                 return "duplicate"
             if span.parent_id and memory.holds(span.parent_id):
+                memory.span_ids += span.span_id  # so that what is below it is late too
                 return "late"
         trace = self._traces.get(span.trace_id)
         if trace is None:
@@ -112,17 +114,16 @@ class Assembler:
         fragment = trace.add(span)
         self.open_spans += 1
         self._touch(fragment, now)
-        if fragment.caller is not None and span.reading.kind is Kind.AGENT:
-            caller = fragment.caller.root()
-            if caller.spans:  # it may have counted these steps as its own
-                self._touch(caller, now)
+        if fragment.lent and fragment.caller is not None and fragment.has_agent:
+            fragment.lent = False
+            self._touch(fragment.caller.root(), now)
         return "kept"
 
     def log(self, exception: SpanException, now: float) -> None:
         """Takes an exception that came as a log record; it waits for its span as long as a run may be idle."""
         trace_id = exception.trace_id
         _, failures = self._logged.pop(trace_id, (0.0, {}))
-        failures[exception.span_id] = exception.failure
+        failures[exception.span_id] = max(exception.failure, failures.get(exception.span_id, NO_FAILURE), key=_told)
         self._logged[trace_id] = (now + self._graces.idle, failures)
         trace = self._traces.get(trace_id)
         fragment = trace.where.get(exception.span_id) if trace is not None else None
@@ -132,9 +133,13 @@ class Assembler:
     def tick(self, now: float) -> Iterator[Closed | Final]:
         """What has become of the fragments by `now`."""
         while self._clock and self._clock[0][0] <= now:
-            _, _, fragment = heapq.heappop(self._clock)
-            if fragment.spans and fragment.check_at <= now:
-                fragment.check_at = float("inf")
+            at, _, fragment = heapq.heappop(self._clock)
+            if not fragment.spans or fragment.wake_at != at:
+                continue
+            fragment.wake_at = float("inf")
+            if fragment.check_at > now:
+                self._schedule(fragment, fragment.check_at)
+            else:
                 yield from self._check(fragment, now)
         while self._memory and next(iter(self._memory.values())).until <= now:
             self._memory.popitem(last=False)
@@ -147,11 +152,8 @@ class Assembler:
         """Closes everything for good, as at the end of files, where there is no arrival clock."""
         for trace in list(self._traces.values()):
             for fragment in self._holders(trace):
-                if fragment.spans:
-                    self._find_home(fragment)
-            for fragment in self._holders(trace):
-                if fragment.spans:
-                    yield self._close(self._with_company(fragment), now)
+                if fragment.spans and fragment.closed is None:  # not yet in another one's company
+                    yield self._close(self._join(self._gather(fragment)), now)
             for fragment in self._holders(trace):
                 if fragment.spans:
                     yield self._finalize(fragment, now)
@@ -175,9 +177,10 @@ class Assembler:
         self._schedule(holder, now + self._graces.root)
 
     def _schedule(self, fragment: Fragment, at: float) -> None:
-        """Promises to look at a fragment at that time at the latest."""
-        if at < fragment.check_at:
-            fragment.check_at = at
+        """Promises to look at a fragment at that time."""
+        fragment.check_at = at
+        if at < fragment.wake_at:
+            fragment.wake_at = at
             heapq.heappush(self._clock, (at, next(self._order), fragment))
 
     def _check(self, fragment: Fragment, now: float) -> Iterator[Closed | Final]:
@@ -190,52 +193,57 @@ class Assembler:
                 yield self._finalize(fragment, now)
             return
         due = fragment.arrived + self._graces.root
+        together = [fragment]
         if due <= now:
-            fragment = self._find_home(fragment)
-            due = max(part.arrived + self._survey(part).grace for part in (fragment, *self._company(fragment)))
+            together = self._gather(fragment)
+            due = max(part.arrived + self._grace(part) for part in together)
         if due > now:
-            self._schedule(fragment, due)
+            self._schedule(together[0], due)
+            for part in together[1:]:
+                part.check_at = due  # it has been looked at
         else:
-            yield self._close(self._with_company(fragment), now)
+            yield self._close(self._join(together), now)
 
     def _holders(self, trace: Trace) -> list[Fragment]:
         return [
             fragment for parts in list(trace.live.values()) for fragment in list(parts) if fragment.holder() is fragment
         ]
 
-    def _company(self, fragment: Fragment) -> list[Fragment]:
-        """The other fragments of steps without a run that close with one that is such."""
-        if not self._survey(fragment).loose:
-            return []
-        return [
-            other
-            for other in fragment.trace.live[fragment.service]
-            if other is not fragment and other.holder() is other and self._survey(other).loose
-        ]
+    def _gather(self, fragment: Fragment) -> list[Fragment]:
+        """What closes together: a fragment with runs alone, all that hold steps without a run with each other.
 
-    def _with_company(self, fragment: Fragment) -> Fragment:
-        for other in self._company(fragment):
-            waits = fragment.waits or other.waits
-            fragment = fragment.trace.join(fragment, other)
-            fragment.waits = waits
-        return fragment
+        Of the latter, those whose way up was lost first join the one run in whose time they lie.
+        """
+        if not self._is_loose(fragment):
+            return [fragment]
+        others = [other for other in fragment.trace.live[fragment.service] if other.holder() is other]
+        homes = [(*times, other) for other in others if other.has_agent for times in self._survey(other).runs]
+        left = []
+        for part in filter(self._is_loose, others):
+            lies = self._survey(part)
+            found = [home for start, end, home in homes if part.waits and start <= lies.start and lies.end <= end]
+            if len(found) == 1:
+                home = fragment.trace.join(found[0].root(), part)
+                self._opened[home] = None
+                self._schedule(home, home.arrived + self._graces.root)
+            else:
+                left.append(part)
+        return left if fragment in left else [fragment.root()]
 
-    def _find_home(self, fragment: Fragment) -> Fragment:
-        """Joins steps whose way up was lost to the one run in whose time they lie; gives what they are part of then."""
-        survey = self._survey(fragment)
-        if not (survey.loose and fragment.waits):
-            return fragment
-        homes = [
-            other
-            for other in fragment.trace.live[fragment.service]
-            for start, end in (self._survey(other).runs if other is not fragment else ())
-            if start <= survey.start and survey.end <= end
-        ]
-        if len(homes) != 1:
-            return fragment
-        home = fragment.trace.join(homes[0], fragment)
-        self._opened[home] = None
-        return home
+    def _join(self, together: Sequence[Fragment]) -> Fragment:
+        joined = together[0]
+        for part in together[1:]:
+            waits = joined.waits or part.waits
+            joined = joined.trace.join(joined, part)
+            joined.waits = waits
+        return joined
+
+    def _grace(self, fragment: Fragment) -> float:
+        return self._survey(fragment).grace if fragment.waits else self._graces.root
+
+    def _is_loose(self, fragment: Fragment) -> bool:
+        # A whole run, as nearly all are, needs no survey: it has an agent span and waits for nobody.
+        return (fragment.waits or not fragment.has_agent) and self._survey(fragment).loose
 
     def _survey(self, fragment: Fragment) -> Survey:
         if fragment.survey is None:
@@ -246,18 +254,17 @@ class Assembler:
         parts = list(fragment.members())
         spans = [span for part in parts for span in part.spans]
         before = set().union(*(part.trajectory_ids for part in parts))
-        known = self._survey(fragment)
         _, logged = self._logged.get(fragment.trace.trace_id, (0.0, {}))
         built = build(spans, logged, self._unsafe)
-        if fragment.waits and known.loose and self._is_remembered(fragment, known):
+        if fragment.waits and self._is_loose(fragment) and self._is_remembered(fragment):
             built.trajectories.clear()  # steps of a run that is final: too late to find their way
         for part in parts:
-            part.closed, part.trajectory_ids = now, set()
+            part.closed, part.trajectory_ids, part.lent = now, set(), part is not fragment
         fragment.trajectory_ids = {trajectory.trajectory_id for trajectory in built.trajectories}
         fragment.lone_model_calls = built.lone_model_calls
         if fragment.first_closed is None:
             fragment.first_closed = now
-        hopes = known.orphan or any(trajectory.outcome is Outcome.INCOMPLETE for trajectory in built.trajectories)
+        hopes = fragment.waits or any(trajectory.outcome is Outcome.INCOMPLETE for trajectory in built.trajectories)
         fragment.final_at = now + self._graces.late
         if hopes:
             fragment.final_at = max(fragment.final_at, fragment.first_closed + self._graces.keep)
@@ -265,7 +272,8 @@ class Assembler:
         self._schedule(fragment, fragment.final_at)
         return Closed(tuple(built.trajectories), frozenset(before - fragment.trajectory_ids))
 
-    def _is_remembered(self, fragment: Fragment, known: Survey) -> bool:
+    def _is_remembered(self, fragment: Fragment) -> bool:
+        known = self._survey(fragment)
         memory = self._memory.get((fragment.trace.trace_id, fragment.service))
         return memory is not None and memory.start <= known.start and known.end <= memory.end
 
@@ -282,20 +290,21 @@ class Assembler:
         return Final(frozenset(fragment.trajectory_ids), fragment.lone_model_calls)
 
     def _remember(self, trace: Trace, part: Fragment, now: float) -> None:
-        key = (trace.trace_id, part.service)
         start, end = min(span.start for span in part.spans), max(span.end for span in part.spans)
         span_ids = b"".join(span.span_id for span in part.spans)
-        earlier = self._memory.pop(key, None)
-        if earlier is not None:
-            start, end, span_ids = min(start, earlier.start), max(end, earlier.end), earlier.span_ids + span_ids
-        self._memory[key] = _Memory(now + self._graces.dedupe, start, end, span_ids)
-        if len(self._memory) > self._max_remembered:
-            self._memory.popitem(last=False)
+        for service in {span.origin.service for span in part.spans}:
+            key = (trace.trace_id, service)
+            earlier = self._memory.pop(key, _Memory(0.0, start, end, bytearray()))
+            start, end = min(start, earlier.start), max(end, earlier.end)
+            self._memory[key] = _Memory(now + self._graces.dedupe, start, end, earlier.span_ids + span_ids)
+            if len(self._memory) > self._max_remembered:
+                self._memory.popitem(last=False)
 
 
 def survey(spans: Sequence[Span], waits: bool, graces: Graces) -> Survey:
     """What the tree of a fragment shows, and so how long it is waited for (the table at the top of this file)."""
     order = grow(spans)
+    find_delegations(order)
     runs, _ = find_runs(order)
     grace = graces.root
     if waits:
@@ -306,7 +315,6 @@ def survey(spans: Sequence[Span], waits: bool, graces: Graces) -> Survey:
         grace = graces.idle if idle else graces.orphan
     return Survey(
         grace=grace,
-        orphan=waits,
         runs=tuple((run.top.span.start, run.top.span.end) for run in runs),
         loose=not runs and any(node.kind.is_step for node in order),
         start=min(span.start for span in spans),
@@ -314,10 +322,14 @@ def survey(spans: Sequence[Span], waits: bool, graces: Graces) -> Survey:
     )
 
 
+def _told(failure: Failure) -> tuple[bool, str, list[bytes]]:
+    """Orders failures by how much they tell, so that of several the same one counts whichever comes first."""
+    return failure.error_class is not ErrorClass.UNKNOWN, failure.error_type, sorted(failure.messages)
+
+
 def _is_over(top: Node, holders: set[bytes]) -> bool:
-    """Whether an ended agent span, or a run wrapper with both model and tool steps, has come at or below the top."""
-    wraps_run = top.kind is Kind.WRAPPER and bool(top.span.end) and top.has_model and bool(top.tools)
-    return top.span.span_id in holders or wraps_run
+    """Whether an ended agent span, or a run wrapper, has come at or below the top."""
+    return top.span.span_id in holders or wraps_run(top)
 
 
 def _top(node: Node) -> Node:

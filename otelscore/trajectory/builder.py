@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from otelscore.model import ERROR, Failure, Kind, Outcome, Response, Span, Step,
 from otelscore.trajectory.errors import SUCCEEDED, Judgement, copies, judge
 from otelscore.trajectory.responses import count_turns, find_again, find_recovered, respond
 from otelscore.trajectory.steps import AgentKey, Draft, Work, find_steps
-from otelscore.trajectory.tree import Node, Run, find_delegations, find_runs, grow, local_parent_missing
+from otelscore.trajectory.tree import Node, Run, find_delegations, find_runs, grow, wraps_run
 
 UNKNOWN_AGENT = "unknown"
 
@@ -43,8 +44,8 @@ def build(
     loose = [node for node in rest if node.kind.is_step]
     judgements = _judge(order, logged)
     built = Built()
+    _adopt(runs, rest)
     for run in runs:
-        run.nodes += _adopt(run, runs, rest)
         built.trajectories.append(_trajectory(run, delegations, judgements, unsafe))
     if not runs and loose:
         if any(node.kind is not Kind.MODEL for node in loose):
@@ -68,24 +69,28 @@ def _judge(order: Sequence[Node], logged: Mapping[bytes, Failure]) -> dict[bytes
     return found
 
 
-def _adopt(run: Run, runs: Sequence[Run], rest: Sequence[Node]) -> list[Node]:
-    """Nodes whose way up to their run was lost: they lie inside the time of this run and of no other."""
-
-    def holds(other: Run, node: Node) -> bool:
-        return other.top.span.start <= node.span.start and node.span.end <= other.top.span.end
-
-    kept: set[bytes] = set()
-    adopted = []
-    for node in rest:
-        if node.parent is None:
-            lost = local_parent_missing(node.span) and node.span.origin.service == run.top.span.origin.service
-            keep = lost and [other for other in runs if holds(other, node)] == [run]
+def _adopt(runs: Sequence[Run], rest: Sequence[Node]) -> None:
+    """Gives the runs the nodes whose way up was lost: those in the time of one run of their service and of no other."""
+    by_start = sorted(runs, key=lambda run: run.top.span.start)
+    starts = [run.top.span.start for run in by_start]
+    latest: list[tuple[Run, int]] = []  # of the runs up to here the one that ends last, and when the next to last ends
+    for run in by_start:
+        last, before = latest[-1] if latest else (run, -1)
+        if run.top.span.end > last.top.span.end:
+            latest.append((run, last.top.span.end))
         else:
-            keep = node.parent.span.span_id in kept
-        if keep:
-            kept.add(node.span.span_id)
-            adopted.append(node)
-    return adopted
+            latest.append((last, before if run is last else max(before, run.top.span.end)))
+    home: dict[bytes, Run] = {}
+    for node in rest:
+        span = node.span
+        found = home.get(node.parent.span.span_id) if node.parent is not None else None
+        if node.lost and node.parent is None and (begun := bisect_right(starts, span.start)):
+            last, before = latest[begun - 1]
+            if before < span.end <= last.top.span.end and span.origin.service == last.top.span.origin.service:
+                found = last
+        if found is not None:
+            home[span.span_id] = found
+            found.nodes.append(node)
 
 
 def _trajectory(
@@ -95,9 +100,12 @@ def _trajectory(
     work = find_steps(run.nodes, delegations, judgements, named)
     outcome = _outcome(run, work, judgements)
     observed = run.agents or any(node.kind is Kind.MODEL for node in run.nodes)
-    agents = count_turns(work)
-    responses = respond(work, agents, outcome, _acknowledged(run, work, named), unsafe) if observed else {}
-    recovered = find_recovered(work.steps) if observed else set()
+    responses: dict[bytes, Response] = {}
+    recovered: set[bytes] = set()
+    if observed and any(step.failed for step in work.steps):
+        agents = count_turns(work)
+        responses = respond(work, agents, outcome, _acknowledged(run, work, named), unsafe)
+        recovered = find_recovered(work)
     steps = _finish(work, outcome, responses, recovered, bool(observed))
     first = run.top.span if run.agents else min((node.span for node in run.nodes), key=lambda span: span.start)
     spans = [node.span for node in run.nodes]
@@ -143,26 +151,38 @@ def _outcome(run: Run, work: Work, judgements: dict[bytes, Judgement]) -> Outcom
 
     if run.agents:
         sole = len(run.agents) == 1
-        above = run.agents[0].parent if sole else run.top
-        while above is not None and above is not run.top.parent:
-            if above.kind is Kind.WRAPPER and died(above):
-                return Outcome.FAILED
-            above = above.parent
         outermost = {node.span.span_id for node in run.agents}
+        above = _wrappers_above(run)
         for node in run.nodes:
-            if node.kind is Kind.AGENT and (died(node) if sole and node.span.span_id in outermost else last_word(node)):
+            span_id = node.span.span_id
+            whole = node is run.top or (sole and (span_id in outermost or span_id in above))
+            if (node.kind is Kind.AGENT or span_id in above) and (died(node) if whole else last_word(node)):
                 return Outcome.FAILED
-    elif run.top.kind is Kind.WRAPPER and not local_parent_missing(run.top.span) and died(run.top):
+    elif run.top.kind is Kind.WRAPPER and (wraps_run(run.top) or not run.top.lost) and died(run.top):
         return Outcome.FAILED
     steps = [step for step in work.steps if not step.judgement.skipped]
     if steps and steps[-1].kind is Kind.MODEL and steps[-1].failed:
         return Outcome.FAILED
-    orphans = [node for node in run.nodes if node.parent is None and local_parent_missing(node.span)]
+    orphans = [node for node in run.nodes if node.parent is None and node.lost and not wraps_run(node)]
     if not run.agents and any(node.span.status == ERROR and last_word(node) for node in orphans):
         return Outcome.FAILED
     if run.agents:
         return Outcome.COMPLETED if all(node.span.end for node in run.agents) else Outcome.INCOMPLETE
     return Outcome.INCOMPLETE if orphans else Outcome.COMPLETED
+
+
+def _wrappers_above(run: Run) -> set[bytes]:
+    """Ids of the run's wrappers above its outermost agent spans."""
+    seen: set[bytes] = set()
+    wrappers: set[bytes] = set()
+    for agent in run.agents:
+        node = agent.parent
+        while node is not None and node is not run.top.parent and node.span.span_id not in seen:
+            seen.add(node.span.span_id)
+            if node.kind is Kind.WRAPPER:
+                wrappers.add(node.span.span_id)
+            node = node.parent
+    return wrappers
 
 
 def _acknowledged(run: Run, work: Work, named: str) -> bool:
@@ -198,7 +218,7 @@ def _finish(
                 error_type=judgement.failure.error_type if judgement.failed else "",
                 soft_error=judgement.soft_error,
                 response=responses.get(span.span_id),
-                recovered=span.span_id in recovered if judgement.failed and observed else None,
+                recovered=_recovered(span.span_id in recovered, outcome) if judgement.failed and observed else None,
                 call_id=draft.call_id,
                 arguments=draft.arguments[0] if draft.arguments else None,
                 again=span.span_id in again,
@@ -209,6 +229,11 @@ def _finish(
     if outcome is Outcome.FAILED and observed:
         _mark_unrecoverable(steps)
     return tuple(steps)
+
+
+def _recovered(seen: bool, outcome: Outcome) -> bool | None:
+    """Nobody knows what came after the spans of an incomplete run."""
+    return None if outcome is Outcome.INCOMPLETE and not seen else seen
 
 
 def _mark_unrecoverable(steps: Sequence[Step]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from heapq import nlargest
 
 from otelscore.model import ERROR, OK, Failure, Kind, Span
 
@@ -55,30 +56,33 @@ def copies(spans: Iterable[Span], logged: Mapping[bytes, Failure]) -> frozenset[
     """Ids of the spans of one trace whose ERROR only repeats an earlier genuine failure.
 
     Such a span has no flag, error type or exception of its own and the message of a failure that ended before it did;
-    and it has a result, or it is a model or agent span with work after that failure.
+    and it has a result, or it is a model or agent span and another step starts after that failure.
     """
     genuine: dict[bytes, int] = {}  # message -> the earliest end of a genuine failure with it
     suspects: list[Span] = []
-    last_start = 0
+    works: list[tuple[int, bytes]] = []  # start and id of every step
     for span in spans:
         reading = span.reading
         if reading.kind.is_step:
-            last_start = max(last_start, span.start)
-        failure = reading.failure
+            works.append((span.start, span.span_id))
+        failure = reading.failure or logged.get(span.span_id)
         if failure is None:
             continue
         if reading.flagged or failure.typed or failure.exception or span.span_id in logged:
-            for message in failure.messages:
+            for message in failure.messages | logged.get(span.span_id, NO_FAILURE).messages:
                 genuine[message] = min(span.end, genuine.get(message, span.end))
         elif span.status == ERROR:
             suspects.append(span)
+    last_works = nlargest(2, works)  # so that one is left where a span is the other itself
     found = set()
     for span in suspects:
         failure = span.reading.failure
         ends = [genuine[message] for message in (failure.messages if failure else ()) if message in genuine]
         if not ends or min(ends) > span.end:
             continue
-        works_on = span.reading.kind in (Kind.MODEL, Kind.AGENT) and last_start >= min(ends)
+        works_on = span.reading.kind in (Kind.MODEL, Kind.AGENT) and any(
+            start >= min(ends) and span_id != span.span_id for start, span_id in last_works
+        )
         if span.reading.has_result or works_on:
             found.add(span.span_id)
     return frozenset(found)

@@ -14,12 +14,15 @@ from otelscore.model import Kind, Span
 from otelscore.trajectory.tree import local_parent_missing
 
 
+MAX_CALLERS = 100
+"""The longest chain of services that call each other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What the tree of a fragment shows."""
 
     grace: float  # how long it is waited for
-    orphan: bool  # its runs' own local parents have not come
     runs: tuple[tuple[int, int], ...]  # start and end of each run whose agent span has come
     loose: bool  # it has steps but no such run
     start: int
@@ -31,17 +34,20 @@ class Fragment:
     """Connected spans of one service. Only the `root()` of joined fragments is up to date."""
 
     trace: Trace
-    service: str
+    service: str  # of its topmost span; one process may bear several names below it
     spans: list[Span] = field(default_factory=list)
     waits: bool = False  # for a parent of its own process
     has_agent: bool = False
+    mixed: bool = False  # it has spans of other services, of the same process
     caller: Fragment | None = None  # across the border of the service
     below: list[Fragment] = field(default_factory=list)  # the other way round
+    lent: bool = False  # the caller counts its spans as its own
     into: Fragment | None = None  # where it went when it was joined
 
     opened: float = float("inf")  # when the first of its spans came
     arrived: float = 0.0  # when the last one came
-    check_at: float = float("inf")  # when the assembler promised to look at it
+    check_at: float = float("inf")  # when the assembler has to look at it
+    wake_at: float = float("inf")  # when its clock will say so, or earlier
     survey: Survey | None = None  # cached by the assembler
     first_closed: float | None = None
     closed: float | None = None  # None: open, or reopened
@@ -61,14 +67,17 @@ class Fragment:
     def holder(self) -> Fragment:
         """The fragment whose runs its spans are part of: the caller's, as long as no agent span is among its own."""
         here = self.root()
-        for _ in range(len(here.trace.where) + 1):  # callers may form a circle on hostile input
-            if here.caller is None or here.has_agent:
-                return here
+        while here.caller is not None and not here.has_agent:
             caller = here.caller.root()
             if not caller.spans:  # it is final
-                return here
+                break
             here = caller
         return here
+
+    def service_of(self, span_id: bytes) -> str:
+        if not self.mixed:
+            return self.service
+        return next(span.origin.service for span in self.spans if span.span_id == span_id)
 
     def members(self) -> Iterator[Fragment]:
         """Itself and the fragments of other services that are part of its runs."""
@@ -88,6 +97,7 @@ class Waiting:
     """Spans whose parent has not come."""
 
     fragment: Fragment
+    service: str
     remote: bool | None  # as their flags say
     local: bool  # whether a parent of their own process is waited for
 
@@ -108,6 +118,7 @@ class Trace:
         if callees is None and parent is not None:
             parent.spans.append(span)
             parent.has_agent |= span.reading.kind is Kind.AGENT
+            parent.mixed |= span.origin.service != parent.service
             parent.closed, parent.survey = None, None
             self.where[span.span_id] = parent
             return parent
@@ -116,11 +127,10 @@ class Trace:
         self.live.setdefault(fragment.service, {})[fragment] = None
         for waiting in callees or ():
             child = waiting.fragment.root()
-            if child.service == fragment.service or waiting.remote is False:
-                child.waits = False
+            child.waits = False
+            if waiting.service == span.origin.service or waiting.remote is False:
                 fragment = self.join(fragment, child)
             else:
-                child.waits = False
                 _call(fragment, child)
         if parent is not None:
             return self.join(parent.root(), fragment)
@@ -128,7 +138,8 @@ class Trace:
             _call(caller, fragment)
         elif span.parent_id and span.parent_id != span.span_id:
             fragment.waits = local_parent_missing(span)
-            self.waiting.setdefault(span.parent_id, []).append(Waiting(fragment, span.remote_parent, fragment.waits))
+            waiting = Waiting(fragment, span.origin.service, span.remote_parent, fragment.waits)
+            self.waiting.setdefault(span.parent_id, []).append(waiting)
         return fragment
 
     def _above(self, span: Span) -> tuple[Fragment | None, Fragment | None]:
@@ -140,25 +151,28 @@ class Trace:
         holder = self.where.get(parent_id)
         if holder is not None:
             parent = holder.root()
-            return (parent, None) if parent.service == service or remote is False else (None, parent)
+            same = remote is False or service == parent.service_of(parent_id)
+            return (parent, None) if same else (None, parent)
         if local_parent_missing(span):
             for waiting in self.waiting.get(parent_id, ()):  # one for each service and flag, besides remote ones
-                if waiting.local and waiting.remote == remote:
-                    other = waiting.fragment.root()
-                    if other.service == service:
-                        return other, None
+                if waiting.local and waiting.remote == remote and waiting.service == service:
+                    return waiting.fragment.root(), None
         return None, None
 
     def join(self, one: Fragment, other: Fragment) -> Fragment:
         """Makes one fragment of `one` and of `other`, which is below it or beside it."""
         if one is other:
             return one
-        waits, caller = one.waits, one.caller
+        service, waits, caller = one.service, one.waits, one.caller
         if len(one.spans) < len(other.spans):
             one, other = other, one
+        del self.live[one.service][one], self.live[other.service][other]
+        self.live[service][one] = None
         one.spans += other.spans
-        one.waits, one.caller = waits, caller
+        one.mixed |= other.mixed or one.service != other.service
+        one.service, one.waits, one.caller = service, waits, caller
         one.has_agent |= other.has_agent
+        one.lent |= other.lent
         one.below += other.below
         one.opened = min(one.opened, other.opened)
         one.arrived = max(one.arrived, other.arrived)
@@ -166,8 +180,9 @@ class Trace:
         one.first_closed = min((at for at in (one.first_closed, other.first_closed) if at is not None), default=None)
         one.closed, one.survey = None, None
         other.into = one
+        if caller is not None and not _can_call(caller, one):
+            one.caller = None
         other.spans, other.below, other.trajectory_ids = [], [], set()
-        del self.live[other.service][other]
         return one
 
     def remove(self, fragment: Fragment) -> None:
@@ -185,5 +200,16 @@ class Trace:
 
 
 def _call(caller: Fragment, callee: Fragment) -> None:
-    callee.caller = caller
-    caller.below.append(callee)
+    if _can_call(caller, callee):
+        callee.caller = caller
+        caller.below.append(callee)
+
+
+def _can_call(caller: Fragment, callee: Fragment) -> bool:
+    """False where hostile parents make a circle, or a chain of services that no real system has."""
+    above: Fragment | None = caller.root()
+    for _ in range(MAX_CALLERS):
+        if above is None or above is callee:
+            return above is None
+        above = above.caller.root() if above.caller is not None else None
+    return False

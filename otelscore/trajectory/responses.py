@@ -36,28 +36,25 @@ class Turn:
 
     by_tool: dict[tuple[Kind, str], list[Draft]] = field(default_factory=lambda: defaultdict(list))
     by_fact: dict[tuple[Kind, str, bytes], list[Draft]] = field(default_factory=lambda: defaultdict(list))
-    last: int = -1  # the last start of a call or a move
 
-    def add(self, step: Draft) -> None:
-        self.last = max(self.last, step.start)
-        self.by_tool[step.kind, step.name].append(step)
-        for fact in _facts(step):
-            self.by_fact[step.kind, step.name, fact].append(step)
+    def add(self, call: Draft) -> None:
+        self.by_tool[call.kind, call.name].append(call)
+        for fact in _facts(call):
+            self.by_fact[call.kind, call.name, fact].append(call)
 
 
 @dataclass(slots=True)
 class Activity:
-    """One agent's turns."""
+    """One agent's turns, counted from 1."""
 
-    opened: list[int] = field(default_factory=list)  # starts of its model steps
-    turns: dict[int, Turn] = field(default_factory=lambda: defaultdict(Turn))  # those in which it called or moved on
+    opened: list[int] = field(default_factory=list)  # when each turn began
+    turns: dict[int, Turn] = field(default_factory=lambda: defaultdict(Turn))  # those in which it called something
     order: list[int] = field(default_factory=list)  # their numbers, rising
-    lasts: list[int] = field(default_factory=list)  # their last starts, rising too
 
 
-def _facts(step: Draft) -> tuple[bytes, ...]:
-    """What makes two calls the same one: the arguments or the call id (marked, so that the two never meet)."""
-    return (*step.arguments, b"id:" + step.call_id.encode()) if step.call_id else step.arguments
+def _facts(call: Draft) -> tuple[bytes, ...]:
+    """What makes two calls the same one: the arguments, or within a turn the call id (marked: the two never meet)."""
+    return (*call.arguments, b"%d:%b" % (call.turn, call.call_id.encode())) if call.call_id else call.arguments
 
 
 def count_turns(work: Work) -> dict[AgentKey, Activity]:
@@ -71,28 +68,23 @@ def count_turns(work: Work) -> dict[AgentKey, Activity]:
         if step.kind is Kind.MODEL:
             agents[step.agent].opened.append(step.start)
             step.turn = len(agents[step.agent].opened)
+    with_models = set(agents)
     until: dict[AgentKey, int] = {}
-    counts: dict[AgentKey, int] = defaultdict(int)
-    for step in work.steps:
-        if step.kind is Kind.MODEL:
+    for call in work.acts:
+        if call.kind is Kind.MODEL:
             continue
-        agent, opened = step.agent, agents[step.agent].opened
-        if opened:
-            step.turn = _turn_at(opened, step.start)
+        activity = agents[call.agent]
+        if call.agent in with_models:
+            call.turn = _turn_at(activity.opened, call.start)
         else:
-            counts[agent] += step.start >= until.get(agent, step.start)
-            until[agent] = max(step.end, step.start + 1, until.get(agent, 0))
-            step.turn = counts[agent]
-        if not step.judgement.skipped:
-            agents[agent].turns[step.turn].add(step)
-    for move in work.moves:
-        activity = agents[move.agent]
-        if activity.opened:
-            turn = activity.turns[_turn_at(activity.opened, move.start)]
-            turn.last = max(turn.last, move.start)
+            if call.start >= until.get(call.agent, call.start):
+                activity.opened.append(call.start)
+            until[call.agent] = max(call.end, call.start + 1, until.get(call.agent, 0))
+            call.turn = len(activity.opened)
+        if not call.judgement.skipped:
+            activity.turns[call.turn].add(call)
     for activity in agents.values():
         activity.order = sorted(activity.turns)
-        activity.lasts = [activity.turns[number].last for number in activity.order]
     return agents
 
 
@@ -114,8 +106,9 @@ def respond(
     """
     if outcome is Outcome.INCOMPLETE:
         return {}
-    tries = _count_tries(work.steps)
-    later_models = _next_of_agent(work.steps)
+    acts = work.acts
+    tries = _count_tries(acts)
+    followers = _next_of_agent(acts)
     ending = (
         Response.ABANDONED
         if outcome is Outcome.FAILED
@@ -128,7 +121,7 @@ def respond(
         if not step.failed:
             continue
         if step.kind is Kind.MODEL:
-            follower = later_models.get(step.span.span_id)
+            follower = followers.get(step.span.span_id)
             if follower is not None:
                 answer = Response.RETRIED if follower.kind is Kind.MODEL else Response.REROUTED
             else:
@@ -158,15 +151,15 @@ def _answering(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> tup
 
 
 def _callers_turn(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> tuple[Turn, int] | None:
-    """The first turn after a failure in which the agent's caller, or that one's caller, did something."""
+    """The first turn, begun after a failure, in which the agent's caller, or that one's caller, called something."""
     agent, seen = step.agent, {step.agent}
     while agent in work.callers and work.callers[agent] not in seen:
         agent = work.callers[agent]
         seen.add(agent)
         caller = agents.get(agent, Activity())
-        first = bisect_left(caller.lasts, step.end)
+        first = bisect_right(caller.order, bisect_left(caller.opened, step.end))
         if first < len(caller.order):
-            return caller.turns[caller.order[first]], step.end
+            return caller.turns[caller.order[first]], 0
     return None
 
 
@@ -200,23 +193,23 @@ def _may_have_happened(step: Draft) -> bool:
     return failure.error_class is ErrorClass.TIMEOUT or _LOST.search(failure.error_type) is not None
 
 
-def _count_tries(steps: Sequence[Draft]) -> dict[bytes, int]:
+def _count_tries(acts: Sequence[Draft]) -> dict[bytes, int]:
     """Which identical try of its agent each call is, counted from 1."""
     counts: dict[tuple[AgentKey, str, bytes], int] = defaultdict(int)
     tries = {}
-    for step in steps:
-        if step.kind is not Kind.MODEL and not step.judgement.skipped:
-            for fact in step.arguments:
-                counts[step.agent, step.name, fact] += 1
-            tries[step.span.span_id] = max((counts[step.agent, step.name, fact] for fact in step.arguments), default=1)
+    for call in acts:
+        if call.kind is not Kind.MODEL and not call.judgement.skipped:
+            for fact in call.arguments:
+                counts[call.agent, call.name, fact] += 1
+            tries[call.span.span_id] = max((counts[call.agent, call.name, fact] for fact in call.arguments), default=1)
     return tries
 
 
-def _next_of_agent(steps: Sequence[Draft]) -> dict[bytes, Draft]:
-    """For every failed model step the agent's next step that was not skipped."""
+def _next_of_agent(acts: Sequence[Draft]) -> dict[bytes, Draft]:
+    """For every failed model step what the agent did next and was not skipped."""
     following: dict[AgentKey, Draft] = {}
     found: dict[bytes, Draft] = {}
-    for step in reversed(steps):
+    for step in reversed(acts):
         if step.kind is Kind.MODEL and step.failed and step.agent in following:
             found[step.span.span_id] = following[step.agent]
         if not step.judgement.skipped:
@@ -224,7 +217,7 @@ def _next_of_agent(steps: Sequence[Draft]) -> dict[bytes, Draft]:
     return found
 
 
-def find_recovered(steps: Sequence[Draft]) -> set[bytes]:
+def find_recovered(work: Work) -> set[bytes]:
     """Ids of the failed steps after which the same tool (of a model step: the same agent's model) succeeded.
 
     Later means in a later turn of the same agent, or of another agent after the failure had ended, or in the same turn
@@ -233,14 +226,14 @@ def find_recovered(steps: Sequence[Draft]) -> set[bytes]:
     turns: dict[tuple[_Subject, AgentKey], int] = {}  # the last turn in which it succeeded
     starts: dict[_Subject, dict[AgentKey, int]] = defaultdict(dict)  # the last start of a success
     tries: dict[tuple[_Subject, AgentKey, int, bytes], int] = {}  # the same within a turn
-    for step in steps:
-        if step.failed or step.judgement.skipped:
+    for act in work.acts:
+        if act.failed or act.judgement.skipped:
             continue
-        subject = _subject(step)
-        turns[subject, step.agent] = step.turn
-        starts[subject][step.agent] = step.start
-        for fact in _facts(step):
-            tries[subject, step.agent, step.turn, fact] = step.start
+        subject = _subject(act)
+        turns[subject, act.agent] = act.turn
+        starts[subject][act.agent] = act.start
+        for fact in _facts(act):
+            tries[subject, act.agent, act.turn, fact] = act.start
     last_two = {
         subject: sorted(((start, agent.name, agent) for agent, start in by_agent.items()), key=lambda item: item[:2])[
             -2:
@@ -248,7 +241,7 @@ def find_recovered(steps: Sequence[Draft]) -> set[bytes]:
         for subject, by_agent in starts.items()
     }
     recovered = set()
-    for step in steps:
+    for step in work.steps:
         if not step.failed:
             continue
         subject = _subject(step)
@@ -269,15 +262,21 @@ def _subject(step: Draft) -> _Subject:
 
 
 def find_again(steps: Sequence[Draft]) -> set[bytes]:
-    """Ids of the calls that repeat one that had failed: the same agent, tool and arguments, or the same call id."""
-    failed: set[tuple[AgentKey, str, bytes]] = set()
+    """Ids of the calls that repeat one that had failed: the same agent, tool and arguments, or the same call id.
+
+    Until it succeeds; then the next such call is a first attempt again.
+    """
+    failed: dict[tuple[AgentKey, str, bytes], int] = {}  # when the first of its failures had ended
     again = set()
     for step in steps:
         if step.kind is Kind.MODEL or step.judgement.skipped:
             continue
         keys = {(step.agent, step.name, fact) for fact in _facts(step)}
-        if keys & failed:
+        if any(failed.get(key, step.start + 1) <= step.start for key in keys):
             again.add(step.span.span_id)
-        if step.failed:
-            failed |= keys
+        for key in keys:
+            if step.failed:
+                failed.setdefault(key, step.end)
+            else:
+                failed.pop(key, None)  # the next one begins anew
     return again

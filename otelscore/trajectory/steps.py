@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from otelscore.model import OK, Call, Kind, Role, Span
 from otelscore.trajectory.errors import Judgement
@@ -56,21 +58,11 @@ class Draft:
         return self.judgement.failed
 
 
-@dataclass(frozen=True, slots=True)
-class AgentKey:
+class AgentKey(NamedTuple):
     """An agent of a run: by its name, an unnamed one by its span. `name` is what is shown."""
 
     name: str
     span_id: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A hand-off or a delegation: an agent turned to another agent."""
-
-    agent: AgentKey
-    start: int
-    to: AgentKey | None
 
 
 @dataclass(slots=True)
@@ -78,9 +70,16 @@ class Work:
     """What a run's agents did."""
 
     steps: list[Draft] = field(default_factory=list)
-    moves: list[Move] = field(default_factory=list)
+    moves: list[Draft] = field(default_factory=list)  # hand-offs and delegations: no steps, but answers to a failure
     answers: list[Node] = field(default_factory=list)  # final-answer tools
     callers: dict[AgentKey, AgentKey] = field(default_factory=dict)
+
+    @property
+    def acts(self) -> list[Draft]:
+        """Steps and moves, each span once, in order of start."""
+        steps = {step.span.span_id for step in self.steps}
+        moves = [move for move in self.moves if move.span.span_id not in steps]
+        return sorted((*self.steps, *moves), key=lambda act: act.start)
 
 
 def agent_key(node: Node, default: str) -> AgentKey:
@@ -99,7 +98,6 @@ def find_steps(nodes: Sequence[Node], delegations: set[bytes], judgements: dict[
     top = AgentKey(agent)
     agents: dict[bytes, AgentKey] = {}  # of what lies directly below a node
     enclosing: dict[bytes, tuple[Draft, ...]] = {}  # steps above, nearest first, up to the nearest agent
-    delegated: list[tuple[Node, AgentKey]] = []
     beside = {node.delegate.span.span_id: node for node in nodes if node.delegate is not None}
     for node in nodes:
         span, reading = node.span, node.span.reading
@@ -112,16 +110,14 @@ def find_steps(nodes: Sequence[Node], delegations: set[bytes], judgements: dict[
                 work.callers.setdefault(key, here)
             here, outer = key, ()
         elif span.span_id in delegations:
-            delegated.append((node, here))
-            runs = node.delegate or node.worker
-            inner = AgentKey(reading.name) if runs is None else agent_key(runs, agent)
-            work.moves.append(Move(here, span.start, inner))
-            if runs is None and inner != here:
+            work.moves.append(_draft(node, here, judgements))
+            inner = AgentKey(reading.name)
+            if node.delegate is None and node.worker is None and inner != here:
                 work.callers.setdefault(inner, here)
                 here = inner
             outer = ()
         elif reading.role is Role.HANDOFF:
-            work.moves.append(Move(here, span.start, None))
+            work.moves.append(_draft(node, here, judgements))
         elif reading.role is Role.FINAL_ANSWER:
             work.answers.append(node)
         elif kind.is_step and reading.role is Role.ORDINARY:
@@ -136,7 +132,7 @@ def find_steps(nodes: Sequence[Node], delegations: set[bytes], judgements: dict[
     for step in work.steps:
         if step.inner:
             step.judgement = _with_inner(step, judgements)
-    _add_failed_delegations(work, delegated, judgements)
+    _add_failed_delegations(work, delegations)
     work.steps = _merge_reports(work.steps)
     _order(work.steps)
     return work
@@ -161,27 +157,35 @@ def _with_inner(step: Draft, judgements: dict[bytes, Judgement]) -> Judgement:
     """The last of the innermost spans of the same call has a word, unless the outer one failed or says OK explicitly."""
     if step.judgement.failed or step.judgement.skipped or step.span.status == OK:
         return step.judgement
-    parents = {node.parent.span.span_id for node in step.inner if node.parent is not None}
-    innermost = [node for node in step.inner if node.span.span_id not in parents]
-    last = max(innermost or step.inner, key=lambda node: (node.span.start, node.span.end, node.span.span_id))
+    above: set[bytes] = set()
+    for node in step.inner:
+        outer = node.parent
+        while outer is not None and outer is not step.node and outer.span.span_id not in above:
+            above.add(outer.span.span_id)
+            outer = outer.parent
+    innermost = [node for node in step.inner if node.span.span_id not in above]
+    last = max(innermost, key=lambda node: (node.span.start, node.span.end, node.span.span_id))
     return judgements.get(last.span.span_id, step.judgement)
 
 
-def _add_failed_delegations(
-    work: Work, delegated: list[tuple[Node, AgentKey]], judgements: dict[bytes, Judgement]
-) -> None:
+def _add_failed_delegations(work: Work, delegations: set[bytes]) -> None:
     """A delegation with an error of its own and no failure inside is a failed step."""
-    failing: set[bytes] = set()
-    for step in work.steps:
-        above: Node | None = step.node if step.failed else None
+    failing: set[bytes] = set()  # what a failed step lies below
+
+    def mark(step: Draft) -> None:
+        above: Node | None = step.node
         while above is not None and above.span.span_id not in failing:
             failing.add(above.span.span_id)
             above = above.parent
-    for node, agent in delegated:
-        judgement = judgements.get(node.span.span_id)
-        inside = {node.span.span_id} | ({node.delegate.span.span_id} if node.delegate is not None else set())
-        if judgement is not None and judgement.failed and not inside & failing:
-            work.steps.append(_draft(node, agent, judgements))
+
+    for step in work.steps:
+        if step.failed:
+            mark(step)
+    for move in reversed(work.moves):  # inner ones first, so that one failure is one step
+        inside = {move.span.span_id} | ({move.node.delegate.span.span_id} if move.node.delegate is not None else set())
+        if move.failed and move.span.span_id in delegations and not inside & failing:
+            work.steps.append(move)
+            mark(move)
 
 
 def _merge_reports(steps: Iterable[Draft]) -> list[Draft]:
@@ -214,7 +218,17 @@ def _merge_reports(steps: Iterable[Draft]) -> list[Draft]:
 
 def _same_call(one: Draft, other: Draft) -> bool:
     shorter = min(one.end - one.start, other.end - other.start)
-    return one.span.origin.scope != other.span.origin.scope and 2 * _overlap(one, other) > shorter
+    if one.span.origin.scope == other.span.origin.scope or 2 * _overlap(one, other) <= shorter:
+        return False
+    return not (_is_below(one.node, other.node) or _is_below(other.node, one.node))
+
+
+def _is_below(inner: Node, outer: Node) -> bool:
+    """Steps of one kind lie below each other only where an agent span is in between: else they fold."""
+    above = inner.agent if inner.agent is not outer.agent else None
+    while above is not None and above is not outer:
+        above = above.parent
+    return above is not None
 
 
 def _overlap(one: Draft, other: Draft) -> int:
@@ -238,15 +252,22 @@ def _fuller(one: Draft, other: Draft) -> Draft:
 
 
 def _order(steps: list[Draft]) -> None:
-    """By start, then as the model asked for them, then end, then span id. Adds the arguments that the model gave."""
-    asked: dict[str, tuple[int, Call]] = {}
+    """By start, then as the model asked for them, then end, then span id. Adds the arguments that the model gave.
+
+    Some frameworks count their call ids from 0 in every turn: an id means the last request before the call.
+    """
+    asked: dict[str, list[tuple[int, int, Call]]] = defaultdict(list)
     for step in steps:
         for position, call in enumerate(step.requested):
             if call.call_id:
-                asked[call.call_id] = (position, call)
+                asked[call.call_id].append((step.start, position, call))
+    for requests in asked.values():
+        requests.sort(key=lambda request: request[:2])
     for step in steps:
         if step.call_id in asked:
-            step.position, call = asked[step.call_id]
+            requests = asked[step.call_id]
+            before = bisect_right(requests, step.start, key=lambda request: request[0])
+            _, step.position, call = requests[max(before - 1, 0)]
             if call.arguments is not None and call.arguments not in step.arguments:
                 step.arguments = (call.arguments, *step.arguments)
     steps.sort(key=lambda step: (step.start, step.position, step.end, step.span.span_id))

@@ -45,6 +45,11 @@ def local_parent_missing(span: Span) -> bool:
     return not (span.kind in (SERVER, CONSUMER) if remote is None else remote)
 
 
+def wraps_run(node: Node) -> bool:
+    """Whether an ended wrapper is a whole run without an agent span: both models and tools work below it."""
+    return node.kind is Kind.WRAPPER and bool(node.span.end) and node.has_model and bool(node.tools)
+
+
 def grow(spans: Sequence[Span]) -> list[Node]:
     """The spans as nodes, parents before children, siblings by start; tops are the nodes without a parent."""
     nodes = {span.span_id: Node(span) for span in spans}
@@ -166,7 +171,7 @@ def _pair_beside(group: list[Node]) -> set[bytes]:
         if holders:
             tool = running.pop(min(holders)[-1])
             tool.delegate = node
-            node.below_step |= node.wrapper is None
+            node.below_step |= node.lost and node.wrapper is None
             found.add(tool.span.span_id)
     return found
 

@@ -1,0 +1,254 @@
+"""What must not matter: order, splitting, repetition and interleaving of the spans, and what nonsense is in them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import LOCAL, REMOTE, TRACE, Made, agent, failure, made, model, other, span_id, spans, tool, wrapper
+
+from otelscore.model import ERROR, OK, SERVER, UNSET, Call, Kind, Role, SpanException
+from otelscore.trajectory.assembler import Assembler, Closed, Graces
+from otelscore.trajectory.builder import build
+
+LONGEST = 14
+NAMES = ["a", "b", "ask_b"]
+WORDS = st.sampled_from(NAMES)
+GONE = ["gone1", "gone2"]
+
+readings = st.fixed_dictionaries(
+    {
+        "args": st.sampled_from([None, "x", "y"]),
+        "call_id": st.sampled_from(["", "c1", "c2"]),
+        "error": st.sampled_from(["", "", "TimeoutError", "ValueError"]),
+        "status": st.sampled_from([UNSET, OK, ERROR]),
+        "has_result": st.booleans(),
+        "skipped": st.sampled_from([False, False, True]),
+        "flagged": st.sampled_from([False, False, True]),
+        "role": st.sampled_from([Role.ORDINARY] * 4 + list(Role)),
+        "requested": st.sampled_from([(), (Call("c2", "a", b"z"), Call("c1", "a"))]),
+        "acknowledges": st.sampled_from([None, True, False]),
+        "scope": st.sampled_from(["one", "two"]),
+        "session": st.sampled_from(["", "s1", "s2"]),
+    }
+)
+
+
+@st.composite
+def traces(draw):
+    """Spans of one trace, related in any way at all."""
+    found = []
+    for i in range(draw(st.integers(1, LONGEST))):
+        kind = draw(st.sampled_from(Kind))
+        parent = draw(st.sampled_from([None, *GONE, *(f"{j}" for j in range(i + 2))]))
+        start = draw(st.integers(0, 20))
+        facts = draw(readings)
+        place = {
+            "service": draw(st.sampled_from(["shop", "shop", "mcp"])),
+            "flags": draw(st.sampled_from([0, LOCAL, LOCAL, REMOTE])),
+            "span_kind": draw(st.sampled_from([1, SERVER])),
+        }
+        end = start + draw(st.integers(0, 9))
+        found += spans(made(kind, draw(WORDS), start, end, id=f"{i}", parent=parent, **place, **facts))
+    return found
+
+
+@st.composite
+def stories(draw):
+    """Spans as real frameworks make them: agents, their models and tools, tools of other services, lost parents."""
+    count = iter(range(1000))
+
+    def grow(depth: int, start: int, end: int, service: str) -> Made:
+        kind = draw(st.sampled_from([Kind.AGENT, Kind.MODEL, Kind.TOOL, Kind.WRAPPER, Kind.OTHER]))
+        children = []
+        at = start
+        while depth and end - at > 2 and draw(st.booleans()):
+            last = draw(st.integers(at + 1, end))
+            children.append(grow(depth - 1, at, last, service))
+            at = draw(st.sampled_from([at, last]))
+        facts = draw(readings)
+        found = made(kind, draw(WORDS), start, end, *children, id=f"{next(count)}", **facts)
+        border = draw(st.integers(0, 9)) == 0
+        return replace(found, service=service + "'", flags=REMOTE) if border else replace(found, flags=LOCAL)
+
+    found = spans(grow(3, 0, 40, "shop"))
+    lost = draw(st.sets(st.integers(0, len(found) - 1), max_size=2))
+    return [span for i, span in enumerate(found) if i not in lost] or found
+
+
+def tell(built):
+    return {trajectory.trajectory_id: trajectory for trajectory in built.trajectories}, built.lone_model_calls
+
+
+@given(traces() | stories(), st.randoms(use_true_random=False))
+def test_a_build_does_not_depend_on_the_order_and_puts_no_step_in_two_trajectories(found, random):
+    expected = tell(build(found))
+    mixed = random.sample(found, len(found))
+    assert tell(build(mixed)) == expected
+    steps = [step.span_id for trajectory in expected[0].values() for step in trajectory.steps]
+    assert len(steps) == len(set(steps))
+    assert set(steps) <= {span.span_id for span in found if span.reading.kind.is_step}
+
+
+def play(requests, pauses, logs=()):
+    """What is final in the end, and the fate of everything."""
+    assembler, now, events, fates = Assembler(Graces()), 0.0, [], []
+    for exception in logs:
+        assembler.log(exception, now)
+    for request, pause in zip(requests, pauses, strict=True):
+        fates += [assembler.add(span, now) for span in request]
+        now += pause
+        events += assembler.tick(now)
+    while assembler.open_spans:
+        now += 5 if now < 300 else 60 if now < 3000 else 20_000
+        events += assembler.tick(now)
+    closed, final = {}, {}
+    lone = 0
+    for event in events:
+        if isinstance(event, Closed):
+            for run_id in event.withdrawn:
+                del closed[run_id]
+            closed |= {trajectory.trajectory_id: trajectory for trajectory in event.trajectories}
+        else:
+            lone += event.lone_model_calls
+            assert not final.keys() & event.trajectory_ids
+            final |= {run_id: closed[run_id] for run_id in event.trajectory_ids}
+    assert final == closed
+    return final, lone, fates
+
+
+LATE = 120
+
+
+@st.composite
+def deliveries(draw, source, longest):
+    """Spans at once, and the same in another order, some twice, in several requests, for `longest` seconds in all."""
+    found = draw(source)
+    again = draw(st.lists(st.sampled_from(found), max_size=5))
+    mixed = draw(st.permutations(found + again))
+    cuts = sorted(draw(st.lists(st.integers(0, len(mixed)), max_size=4)))
+    requests = [mixed[a:b] for a, b in zip([0, *cuts], [*cuts, len(mixed)], strict=True)]
+    pauses = draw(
+        st.lists(st.integers(0, longest // len(requests)), min_size=len(requests), max_size=len(requests))
+    )
+    return found, requests, pauses
+
+
+@given(deliveries(traces() | stories(), 9))
+def test_within_the_graces_order_splitting_and_repetition_change_nothing(delivery):
+    found, requests, pauses = delivery
+    expected, lone, _ = play([found], [0])
+    final, lone_too, fates = play(requests, pauses)
+    assert (final, lone_too) == (expected, lone)
+    assert sorted(fates) == sorted(["kept"] * len(found) + ["duplicate"] * (len(fates) - len(found)))
+
+
+@given(deliveries(stories(), LATE - 20))
+def test_nor_do_they_within_the_late_window(delivery):
+    found, requests, pauses = delivery
+    expected, lone, _ = play([found], [0])
+    final, lone_too, fates = play(requests, pauses)
+    assert (final, lone_too) == (expected, lone)
+    assert fates.count("kept") == len(found)
+
+
+@given(stories(), st.permutations(["TimeoutError", "ValueError", "OddError"]), st.data())
+def test_nor_does_the_order_of_exceptions_that_came_as_log_records(found, errors, data):
+    target = data.draw(st.sampled_from(found)).span_id
+    logs = [SpanException(TRACE, target, failure(error)) for error in errors]
+    assert play([found], [0], logs) == play([found], [0], sorted(logs, key=lambda log: log.failure.error_type))
+
+
+@given(traces())
+def test_a_file_gives_each_step_once_whatever_it_holds(found):
+    assembler = Assembler(Graces())
+    for span in found:
+        assembler.add(span, 0.0)
+    closed = [trajectory for event in assembler.close_all() if isinstance(event, Closed) for trajectory in event.trajectories]
+    steps = [step.span_id for trajectory in closed for step in trajectory.steps]
+    assert len(steps) == len(set(steps))
+    assert assembler.open_spans == 0
+
+
+# --- Linear: twice the spans are about twice the work, counted in calls. ---
+
+
+def calls(work):
+    counted = 0
+
+    def count(frame, event, argument):
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+def through(found):
+    def work():
+        assembler = Assembler(Graces())
+        for span in found:
+            assembler.add(span, 0.0)
+        for now in (10.0, 20.0, 130.0, 1000.0, 100_000.0):
+            list(assembler.tick(now))
+        assert assembler.open_spans == 0
+
+    return work
+
+
+def wide(size):
+    return spans(agent("a", 0, size, *(tool("t", i, i + 1, args=i % 7, error="X" if i % 3 else "") for i in range(size))))
+
+
+def deep(size):
+    return spans(
+        agent("a", 0, size, id="0"),
+        *(made(list(Kind)[i % 6], "t", i, size, id=str(i), parent=str(i - 1)) for i in range(1, size)),
+    )[::-1]
+
+
+def overlapping(size):
+    return spans(agent("a", 0, size, *(tool("t", i / size, size, scope=str(i % 2)) for i in range(size))))
+
+
+def lost(size):
+    return spans(*(tool("t", i, i + 1, id=str(i), parent=f"p{i}") for i in range(size)))
+
+
+def many_runs_and_lost_steps(size):
+    runs = [agent("a", i, i + 1, model(i, i + 1), parent="batch") for i in range(size)]
+    return spans(*runs, *(tool("t", i + 0.2, i + 0.8, parent="batch") for i in range(size)))
+
+
+def services(size):
+    return spans(*(tool("t", 0, 1, id=str(i), parent=f"{i - 1}", service=f"s{i % 2}", flags=REMOTE) for i in range(size)))
+
+
+def delegations(size):
+    tools = (tool("ask", i / size, 3, id=f"t{i}") for i in range(size))
+    return spans(agent("a", 0, 9, *tools, *(agent("b", 1, 2, model(1, 2), id=f"b{i}") for i in range(size))))
+
+
+@pytest.mark.parametrize(
+    "shape", [wide, deep, overlapping, lost, many_runs_and_lost_steps, services, delegations], ids=lambda shape: shape.__name__
+)
+def test_the_work_grows_with_the_spans_not_with_their_square(shape):
+    small, large = calls(through(shape(500))), calls(through(shape(2000)))
+    assert large < 6 * small
+
+
+def test_twenty_thousand_children_and_a_chain_as_deep():
+    for found in (wide(20_000), deep(20_000)):
+        through(found)()
+
+
+def test_wrappers_and_strangers_are_never_steps():
+    assert build(spans(wrapper(0, 9, other(1, 2)))).trajectories == []
+    assert span_id("x") in {span.span_id for span in spans(other(0, 1, id="x"))}
