@@ -38,7 +38,7 @@ def listen(host: str, port: int) -> socket.socket:
 class HttpServer:
     """Serves one ASGI app on one address, from `start` to `stop`.
 
-    More than `connections` at a time are answered 503, which senders try again.
+    Beyond `connections` open ones, idle ones too, every request on any of them is answered 503: leave room.
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]], host: str, port: int, connections: int) -> None:

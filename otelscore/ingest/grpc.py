@@ -126,7 +126,7 @@ class GrpcServer:
             async with asyncio.timeout(self._request_time):
                 body = await context.read()
         except TimeoutError:
-            self._receiver.count(signal, "grpc", Result.REJECTED)
+            self._receiver.count(signal, "grpc", Result.REFUSED)  # senders try this code again
             message = f"the message did not come within {self._request_time:g} s"
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, message)
         if not isinstance(body, bytes):  # grpc.aio.EOF

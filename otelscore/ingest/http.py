@@ -11,7 +11,6 @@ from typing import Any
 
 from otelscore.ingest.compression import ENCODINGS, TooLargeError
 from otelscore.ingest.receiver import (
-    DEADLINE_EXCEEDED,
     INVALID_ARGUMENT,
     NOT_FOUND,
     RESOURCE_EXHAUSTED,
@@ -44,7 +43,6 @@ _CODES = {
     400: INVALID_ARGUMENT,
     404: NOT_FOUND,
     405: UNIMPLEMENTED,
-    408: DEADLINE_EXCEEDED,
     413: RESOURCE_EXHAUSTED,
     415: INVALID_ARGUMENT,
     503: UNAVAILABLE,
@@ -72,11 +70,17 @@ class _DisconnectedError(Exception):
 
 
 class OtlpHttp:
-    """The ASGI app. A body must have come whole within `request_time` seconds."""
+    """The ASGI app.
 
-    def __init__(self, receiver: Receiver, request_time: float) -> None:
+    A body must have come whole within `request_time` seconds. Beyond `concurrency` requests at a time, more are asked
+    to come back later.
+    """
+
+    def __init__(self, receiver: Receiver, request_time: float, concurrency: int) -> None:
         self._receiver = receiver
         self._request_time = request_time
+        self._concurrency = concurrency
+        self._under_way = 0
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -98,12 +102,22 @@ class OtlpHttp:
     async def _export(self, signal: Signal, content: Content, encoding: str, receive: Receive) -> bytes:
         if encoding.strip().lower() not in ("", *ENCODINGS):
             raise self._rejected(signal, 415, f"the content encoding is none of {', '.join(ENCODINGS)}")
+        if self._under_way >= self._concurrency:
+            raise self._refused(signal, "too many requests at a time")
+        self._under_way += 1
+        try:
+            return await self._take(signal, content, encoding, receive)
+        finally:
+            self._under_way -= 1
+
+    async def _take(self, signal: Signal, content: Content, encoding: str, receive: Receive) -> bytes:
         try:
             async with asyncio.timeout(self._request_time):
                 body = await self._body(receive)
         except TimeoutError:
+            # Not 408: senders do not try that again, and who was slow may have been this process.
             message = f"the body did not come within {self._request_time:g} s"
-            raise self._rejected(signal, 408, message, connection="close") from None
+            raise self._refused(signal, message, connection="close") from None
         except TooLargeError as error:
             raise self._rejected(signal, 413, str(error)) from None
         try:
@@ -113,7 +127,7 @@ class OtlpHttp:
         except SenderError as error:
             raise _RefusedError(400, str(error)) from None
         except OverloadedError as error:
-            raise _RefusedError(503, str(error), **{"retry-after": str(RETRY_AFTER)}) from None
+            raise _retry_later(str(error)) from None
 
     async def _body(self, receive: Receive) -> bytes:
         """The body as it was sent. What is too large is read to its end, or the sender would not see the answer."""
@@ -133,10 +147,19 @@ class OtlpHttp:
             raise TooLargeError(self._receiver.limit)
         return bytes(body)
 
-    def _rejected(self, signal: Signal, http: int, message: str, **headers: str) -> _RefusedError:
+    def _rejected(self, signal: Signal, http: int, message: str) -> _RefusedError:
         """A refusal of what never reached the receiver, and so was not counted there."""
         self._receiver.count(signal, "http", Result.REJECTED)
-        return _RefusedError(http, message, **headers)
+        return _RefusedError(http, message)
+
+    def _refused(self, signal: Signal, message: str, **headers: str) -> _RefusedError:
+        """The same where the sender should try again."""
+        self._receiver.count(signal, "http", Result.REFUSED)
+        return _retry_later(message, **headers)
+
+
+def _retry_later(message: str, **headers: str) -> _RefusedError:
+    return _RefusedError(503, message, **{"retry-after": str(RETRY_AFTER)}, **headers)
 
 
 def _signal(scope: Event) -> Signal:

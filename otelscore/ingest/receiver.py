@@ -24,7 +24,7 @@ from otelscore.model import Batch, OverloadedError, SenderError
 
 log = logging.getLogger(__name__)
 
-INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAVAILABLE = 3, 4, 5, 8, 12, 14
+INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAVAILABLE = 3, 5, 8, 12, 14
 """Numbers of google/rpc/code.proto."""
 
 RETRY_AFTER = 1

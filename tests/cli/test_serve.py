@@ -93,7 +93,7 @@ def test_a_port_in_use_is_told_with_its_owner_and_its_flag():
         port = taken.getsockname()[1]
         with pytest.raises(AssertionError) as error:
             start("--grpc", f"127.0.0.1:{port}", *FREE[2:])
-    assert f"127.0.0.1:{port}, where OTLP/gRPC is to be received, is in use by " in str(error.value)
+    assert f"127.0.0.1:{port}, the address for OTLP/gRPC, is in use by " in str(error.value)
     assert f"(pid {os.getpid()})" in str(error.value)
     assert "--grpc HOST:PORT" in str(error.value)
     assert "Traceback" not in str(error.value)

@@ -255,7 +255,7 @@ def test_senders_that_stop_do_not_keep_others_out(door: Door) -> None:
 def test_a_message_must_come_in_time(decoder: Decoder) -> None:
     with running(Door(decoder, request_time=0.01)) as door, senders_that_stop(door, 1) as (call,):
         assert call.exception(30).code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert door.results == [Result.REJECTED]
+        assert door.results == [Result.REFUSED]
 
 
 def test_a_request_without_a_message_is_an_invalid_argument(door: Door) -> None:

@@ -47,11 +47,11 @@ class Answer:
 class Door:
     """The app, and what came through it."""
 
-    def __init__(self, decoder: Decoder, request_time: float = 60) -> None:
+    def __init__(self, decoder: Decoder, request_time: float = 60, concurrency: int = 100) -> None:
         self.batches: list[Batch] = []
         self.counts: list[tuple[str, str, str]] = []
         self.overloaded = False
-        self.app = OtlpHttp(Receiver(decoder, self.accept, self.count, LIMIT), request_time)
+        self.app = OtlpHttp(Receiver(decoder, self.accept, self.count, LIMIT), request_time, concurrency)
 
     def accept(self, batch: Batch) -> None:
         if self.overloaded:
@@ -216,8 +216,22 @@ def test_of_a_body_that_is_too_large_no_more_than_the_limit_is_held(door: Door) 
 def test_a_body_must_come_in_time(decoder: Decoder) -> None:
     door = Door(decoder, request_time=0.01)
     answer = door.ask(b"begin", ends=False)
-    assert (answer.status, answer.headers["connection"]) == (408, "close")
-    assert door.counts == [(Signal.TRACES, "http", Result.REJECTED)]
+    assert (answer.status, answer.headers["retry-after"], answer.headers["connection"]) == (503, "1", "close")
+    assert door.counts == [(Signal.TRACES, "http", Result.REFUSED)]
+
+
+def test_too_many_requests_at_a_time_are_asked_to_come_back(decoder: Decoder) -> None:
+    door = Door(decoder, request_time=0.01, concurrency=1)
+
+    async def ask_twice() -> list[Answer | None]:
+        slow = [{"type": "http.request", "body": b"begin", "more_body": True}]
+        whole = [{"type": "http.request", "body": b"", "more_body": False}]
+        how = ("/v1/traces", "POST", PROTOBUF, "")
+        return [*await asyncio.gather(door._ask(slow, *how), door._ask(whole[:], *how)), await door._ask(whole, *how)]
+
+    _, at_a_time, afterwards = asyncio.run(ask_twice())
+    assert (at_a_time.status, at_a_time.headers["retry-after"], afterwards.status) == (503, "1", 200)
+    assert Status.FromString(at_a_time.body).message == "too many requests at a time"
 
 
 def test_a_sender_that_goes_away_is_not_answered(door: Door) -> None:
