@@ -41,7 +41,8 @@ def classify(types: Iterable[str], texts: Iterable[str]) -> tuple[str, ErrorClas
         for error_class, pattern in ERROR_MESSAGES:
             if pattern.search(text):
                 return shown, error_class
-    return shown, ErrorClass.UNKNOWN
+    # Python's says that a call had wrong arguments; JavaScript's may also be "fetch failed", so the message goes first.
+    return shown, ErrorClass.INVALID_ARGUMENTS if shown == "TypeError" else ErrorClass.UNKNOWN
 
 
 def _short(name: str) -> str:

@@ -24,7 +24,7 @@ ERROR_TYPES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = tuple(
         (ErrorClass.MALFORMED_RESULT, r"json_?decode|parse_?error|malformed|unicode|output_?parser"),
         (
             ErrorClass.INVALID_ARGUMENTS,
-            r"^value_?error$|^type_?error$|validation|invalid|bad_?request|schema|unprocessable|argument|range_?error",
+            r"^value_?error$|validation|invalid|bad_?request|schema|unprocessable|argument|range_?error",
         ),
         (
             ErrorClass.UNAVAILABLE,
@@ -88,7 +88,8 @@ ERROR_MESSAGES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = tuple(
         ),
         (
             ErrorClass.UNAVAILABLE,
-            r"\bconnection (?:refused|reset|error|closed|lost)\b|\bunavailable\b|\bunreachable\b|\boverloaded\b"
+            r"\bfetch failed\b|\bnetwork error\b|\bconnection (?:refused|reset|error|closed|lost)\b"
+            r"|\bunavailable\b|\bunreachable\b|\boverloaded\b"
             r"|\binternal (?:server )?error\b|\bbad gateway\b|\b(?:is|are|was) down\b"
             r"|\bconnect(?:ion)? (?:to .{1,40} )?failed\b",
         ),

@@ -10,6 +10,10 @@ from otelscore.model import ERROR, OK, Failure, Kind, Span
 
 NO_FAILURE = Failure()
 
+CLOCK_GRAIN = 1_000_000
+"""Nanoseconds. JavaScript's SDK takes a start from a clock of whole milliseconds and an end from a finer one, so what
+follows at once may seem to start up to a millisecond before what it follows has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -81,7 +85,7 @@ def copies(spans: Iterable[Span], logged: Mapping[bytes, Failure]) -> frozenset[
         if not ends or min(ends) > span.end:
             continue
         works_on = span.reading.kind in (Kind.MODEL, Kind.AGENT) and any(
-            start >= min(ends) and span_id != span.span_id for start, span_id in last_works
+            start > min(ends) - CLOCK_GRAIN and span_id != span.span_id for start, span_id in last_works
         )
         if span.reading.has_result or works_on:
             found.add(span.span_id)

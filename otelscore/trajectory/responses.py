@@ -101,8 +101,8 @@ def respond(
 ) -> dict[bytes, Response]:
     """The response to every failed step, by span id; none where the run is incomplete.
 
-    `work.steps` in order; `agents`: from `count_turns`; `acknowledged`: the final answer says that it could not be done; `unsafe`:
-    whether a tool has side effects.
+    `agents`: from `count_turns`; `acknowledged`: the final answer says that it could not be done; `unsafe`: whether a
+    tool has side effects.
     """
     if outcome is Outcome.INCOMPLETE:
         return {}
@@ -139,11 +139,11 @@ def _answering(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> tup
     activity = agents[step.agent]
     turn = activity.turns[step.turn]
     if any(
-        call.start >= step.end and call is not step
+        call.start >= step.over and call is not step
         for fact in _facts(step)
         for call in turn.by_fact.get((step.kind, step.name, fact), ())
     ):
-        return turn, step.end
+        return turn, step.over
     later = bisect_right(activity.order, step.turn)
     if later < len(activity.order):
         return activity.turns[activity.order[later]], 0
@@ -157,7 +157,7 @@ def _callers_turn(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> 
         agent = work.callers[agent]
         seen.add(agent)
         caller = agents.get(agent, Activity())
-        first = bisect_right(caller.order, bisect_left(caller.opened, step.end))
+        first = bisect_right(caller.order, bisect_left(caller.opened, step.over))
         if first < len(caller.order):
             return caller.turns[caller.order[first]], 0
     return None
@@ -247,8 +247,8 @@ def find_recovered(work: Work) -> set[bytes]:
         subject = _subject(step)
         if (
             turns.get((subject, step.agent), -1) > step.turn
-            or any(start >= step.end and agent != step.agent for start, _, agent in last_two.get(subject, ()))
-            or any(tries.get((subject, step.agent, step.turn, fact), -1) >= step.end for fact in _facts(step))
+            or any(start >= step.over and agent != step.agent for start, _, agent in last_two.get(subject, ()))
+            or any(tries.get((subject, step.agent, step.turn, fact), -1) >= step.over for fact in _facts(step))
         ):
             recovered.add(step.span.span_id)
     return recovered
@@ -276,7 +276,7 @@ def find_again(steps: Sequence[Draft]) -> set[bytes]:
             again.add(step.span.span_id)
         for key in keys:
             if step.failed:
-                failed.setdefault(key, step.end)
+                failed.setdefault(key, step.over)
             else:
                 failed.pop(key, None)  # the next one begins anew
     return again

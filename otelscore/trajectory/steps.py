@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from otelscore.model import OK, Call, Kind, Role, Span
-from otelscore.trajectory.errors import Judgement
+from otelscore.trajectory.errors import CLOCK_GRAIN, Judgement
 from otelscore.trajectory.tree import Node
 
 FOLDS = frozenset(
@@ -22,6 +22,10 @@ FOLDS = frozenset(
     }
 )
 """(outer, inner): only like folds into like, and what a tool does inside is the tool's."""
+
+
+MAX_AT_ONCE = 100
+"""Of so many calls of one tool at the same time the second report is looked for; bounds the work."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +56,11 @@ class Draft:
     @property
     def end(self) -> int:
         return self.span.end
+
+    @property
+    def over(self) -> int:
+        """From when on a start is after the end, as far as clocks can tell."""
+        return max(self.span.start + 1, self.span.end - CLOCK_GRAIN + 1)
 
     @property
     def failed(self) -> bool:
@@ -154,7 +163,7 @@ def _draft(node: Node, agent: AgentKey, judgements: dict[bytes, Judgement]) -> D
 
 
 def _with_inner(step: Draft, judgements: dict[bytes, Judgement]) -> Judgement:
-    """The last of the innermost spans of the same call has a word, unless the outer one failed or says OK explicitly."""
+    """The last of the innermost spans of the call has a word, unless the outer one failed or says OK explicitly."""
     if step.judgement.failed or step.judgement.skipped or step.span.status == OK:
         return step.judgement
     above: set[bytes] = set()
@@ -201,10 +210,10 @@ def _merge_reports(steps: Iterable[Draft]) -> list[Draft]:
         group.sort(key=lambda step: (step.start, step.end, step.span.span_id))
         open_steps: list[Draft] = []  # not yet paired, may still overlap
         for step in group:
-            open_steps = [other for other in open_steps if other.end > step.start]
+            open_steps = [other for other in open_steps if other.end > step.start][-MAX_AT_ONCE:]
             twin = max(
                 (other for other in open_steps if _same_call(other, step)),
-                key=lambda other: _overlap(other, step),  # noqa: B023 - called at once
+                key=lambda other: _overlap(other, step),
                 default=None,
             )
             if twin is None:

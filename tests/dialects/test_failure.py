@@ -157,3 +157,9 @@ def test_types_are_short_and_without_their_packages() -> None:
     assert classify(("<class 'x.MyError'>",), ())[0] == "MyError"
     assert len(classify(("X" * 500 + "Error",), ())[0]) <= 80
     assert len(classify((), ("X" * 500 + "Error: boom",))[0]) <= 80
+
+
+def test_the_message_of_a_type_error_goes_first_since_javascript_has_it_for_network_errors():
+    assert classify(["TypeError"], ["fetch failed"]) == ("TypeError", ErrorClass.UNAVAILABLE)
+    assert classify(["TypeError"], ["timed out"]) == ("TypeError", ErrorClass.TIMEOUT)
+    assert classify(["TypeError"], ["f() takes 1 positional argument"]) == ("TypeError", ErrorClass.INVALID_ARGUMENTS)
