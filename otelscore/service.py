@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
 
 import structlog
 
 from otelscore import __version__
 from otelscore.config import Address, Config
 from otelscore.dialects import Context, Registry
+from otelscore.durable import Durable
 from otelscore.export.http import MetricsApp
 from otelscore.export.prometheus import make_registry
 from otelscore.ingest.decode import Decoder
 from otelscore.ingest.grpc import GrpcServer
 from otelscore.ingest.http import OtlpHttp
 from otelscore.ingest.receiver import Receiver, Result, Signal
-from otelscore.model import Batch, Clock
-from otelscore.pipeline import Pipeline
+from otelscore.model import Clock
 from otelscore.scoring.families import Family, service_family
 from otelscore.serving import HttpServer, PortInUseError
+from otelscore.store.errors import StoreError
+from otelscore.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 
 DRAIN = 5
 """Seconds that requests under way are given to finish when the service stops."""
 
-SCRAPERS = 32
-"""Connections to the metrics port at once."""
+SENDERS, SCRAPERS = 10_000, 100
+"""Connections to the OTLP/HTTP port and to the metrics port at once. Most are idle: senders keep theirs."""
+
+TRANSPORTS = ("grpc", "http")
 
 _TICK = 1.0  # seconds between two looks at the clock, less where the graces are shorter
 _COMPLAINT = 60.0  # seconds between two log lines about the same trouble
@@ -56,10 +61,10 @@ def steady_clock() -> Clock:
     return lambda: offset + time.monotonic()
 
 
-def make_decoder(config: Config) -> Decoder:
-    """The decoder with every dialect, as an installation is configured."""
+def make_decoder(config: Config, key: bytes) -> Decoder:
+    """The decoder with every dialect, as an installation is configured; `key` is the installation's, for hashes."""
     context = Context(
-        key=secrets.token_bytes(32),
+        key=key,
         soft_errors=config.soft_errors,
         cluster_by=config.cluster_by,
         labels=frozenset(config.labels),
@@ -76,20 +81,23 @@ class Service:
         self._config = config
         self._clock = clock or steady_clock()
         self._lock = threading.Lock()
+        store = _open_store(config)
         try:
-            self._pipeline = Pipeline(config, __version__)
+            self._durable = Durable(config, __version__, self._clock, store)
         except ValueError as error:
             raise StartError(f"labels: {error}") from None
-        self._requests: Counter[tuple[str, str, str]] = Counter()
+        self._requests = Counter(dict.fromkeys(product(TRANSPORTS, Signal, Result), 0))
         self._complained: dict[tuple[str, ...], float] = {}
         self._stopping = threading.Event()
         self._started = False
         self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
-        receiver = Receiver(make_decoder(config), self._accept, self._count, config.limits_request_size)
+        receiver = Receiver(
+            make_decoder(config, self._durable.key), self._durable.accept, self._count, config.limits_request_size
+        )
         concurrency, patience = config.limits_concurrent_requests, config.limits_request_time
         grpc, http, metrics = config.grpc_endpoint, config.http_endpoint, config.metrics_endpoint
         self._grpc = GrpcServer(receiver, grpc.host, grpc.port, patience, concurrency)
-        self._http = HttpServer(OtlpHttp(receiver, patience), http.host, http.port, concurrency)
+        self._http = HttpServer(OtlpHttp(receiver, patience, concurrency), http.host, http.port, SENDERS)
         app = MetricsApp(make_registry(self.families), lambda: self._started and not self._stopping.is_set())
         self._metrics = HttpServer(app, metrics.host, metrics.port, SCRAPERS)
 
@@ -102,9 +110,9 @@ class Service:
         opened: list[Callable[[], None]] = []
         try:
             metrics = _open("metrics", "--metrics", self._config.metrics_endpoint, self._metrics.start)
-            opened.append(lambda: self._metrics.stop(0))
+            opened.append(lambda: self._metrics.stop(DRAIN))
             grpc = _open("OTLP/gRPC", "--grpc", self._config.grpc_endpoint, self._grpc.start)
-            opened.append(lambda: self._grpc.stop(0))
+            opened.append(lambda: self._grpc.stop(DRAIN))
             http = _open("OTLP/HTTP", "--http", self._config.http_endpoint, self._http.start)
         except StartError:
             for close in reversed(opened):
@@ -132,14 +140,13 @@ class Service:
         closing.join()
         self._ticker.join()
         self._metrics.stop(DRAIN)
+        self._durable.close()
         log.info("stopped")
 
     def families(self) -> list[Family]:
         """Every metric as it is now."""
+        families = list(self._durable.families())
         with self._lock:
-            now = self._clock()
-            self._pipeline.tick(now)
-            families = self._pipeline.families(now)
             requests: dict[tuple[str, ...], float] = {key: float(n) for key, n in self._requests.items()}
         unreadable: dict[tuple[str, ...], float] = {
             (transport, signal): count
@@ -149,10 +156,6 @@ class Service:
         families.append(service_family("requests_total", requests))
         families.append(service_family("decode_errors_total", unreadable))
         return families
-
-    def _accept(self, batch: Batch) -> None:
-        with self._lock:
-            self._pipeline.ingest(batch, self._clock())
 
     def _count(self, signal: Signal, transport: str, result: Result) -> None:
         with self._lock:
@@ -170,9 +173,7 @@ class Service:
     def _tick(self) -> None:
         pause = min(_TICK, max(0.02, self._config.root_grace / 4))
         while not self._stopping.wait(pause):
-            with self._lock:
-                closed = self._pipeline.tick(self._clock())
-            for score in closed:
+            for score in self._durable.tick():
                 log.debug(
                     "trajectory closed",
                     trajectory_id=score.trajectory_id,
@@ -184,13 +185,26 @@ class Service:
                 )
 
 
+def _open_store(config: Config) -> Store | None:
+    if config.state == "none":
+        return None
+    folder = Path(config.state).expanduser()
+    try:
+        store = Store.open(folder, "power" if config.durability == "power" else "process", config.limits_state)
+    except StoreError as error:
+        raise StartError(f"{error}; see --state") from None
+    if store.set_aside is not None:
+        log.error("the state was damaged and is set aside; beginning anew", set_aside=str(store.set_aside))
+    return store
+
+
 def _open(what: str, flag: str, address: Address, start: Callable[[], int]) -> int:
     try:
         return start()
     except PortInUseError:
         owner = _owner(address.port)
         raise StartError(
-            f"{address}, where {what} is to be received, is in use{owner}; "
+            f"{address}, the address for {what}, is in use{owner}; "
             f"choose another one with {flag} HOST:PORT (port 0 takes a free one)"
         ) from None
     except OSError as error:

@@ -65,7 +65,7 @@ def start(*args: str, env: dict[str, str] | None = None) -> Server:
         [sys.executable, "-m", "otelscore", "serve", *args],
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OTELSCORE_LOG_FORMAT": "json", **(env or {})},
+        env={**os.environ, "OTELSCORE_LOG_FORMAT": "json", "OTELSCORE_STATE": "none", **(env or {})},
     )
     assert process.stderr
     lines: list[str] = []

@@ -15,7 +15,8 @@ FILES = sorted(HOUSE.rglob("*.py"))
 
 GROUND = frozenset({"model"})
 PIPELINE = GROUND | {"config", "dialects", "trajectory", "scoring", "pipeline"}
-SERVICE = PIPELINE | {"ingest", "store", "export", "serving", "logs", "service"}
+DURABLE = PIPELINE | {"store", "durable"}
+SERVICE = DURABLE | {"ingest", "export", "serving", "logs", "service"}
 
 MAY_IMPORT = {
     "model": frozenset(),
@@ -30,6 +31,7 @@ MAY_IMPORT = {
     "export": GROUND | {"scoring"},
     "pipeline": GROUND | {"config", "trajectory", "scoring"},
     "demo": GROUND,
+    "durable": DURABLE,
     "service": SERVICE,
     "faults": SERVICE,
     "cli": SERVICE | {"demo", "faults"},
@@ -40,7 +42,19 @@ MAY_IMPORT = {
 LISTENERS = {"ingest/grpc.py"}  # it tells of a port in use in the words of `serving`, as the HTTP servers do
 
 IO_MODULES = frozenset(
-    {"socket", "threading", "time", "os", "asyncio", "sqlite3", "grpc", "uvicorn", "pathlib", "subprocess", "multiprocessing"}
+    {
+        "socket",
+        "threading",
+        "time",
+        "os",
+        "asyncio",
+        "sqlite3",
+        "grpc",
+        "uvicorn",
+        "pathlib",
+        "subprocess",
+        "multiprocessing",
+    }
 )
 IO_CALLS = frozenset({"open", "print", "input"})
 WITH_IO = {"ingest/grpc.py", "ingest/http.py", "ingest/files.py"}
@@ -91,7 +105,9 @@ def test_no_room_is_above_and_below_another():
             del uses[name]
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if room(path) in SANS_IO and place(path) not in WITH_IO], ids=place)
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if room(path) in SANS_IO and place(path) not in WITH_IO], ids=place
+)
 def test_between_listeners_and_exporters_there_is_no_io(path):
     modules = {name.split(".")[0] for name in imports(path)}
     assert not modules & IO_MODULES

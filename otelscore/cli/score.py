@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def score_paths(paths: Iterable[Path], config: Config | None = None, *, progress
     scored = Scored()
     sources = find_sources(str(path) for path in paths)
     with _bar(sum(getattr(source, "size", 0) for source in sources), shown=progress) as advance:
-        for item in read_requests(sources, make_decoder(config)):
+        for item in read_requests(sources, make_decoder(config, secrets.token_bytes(32))):
             if isinstance(item, Decoded):
                 pipeline.ingest(item.batch, 0.0)
                 if item.batch.rejected:

@@ -12,13 +12,13 @@ import click
 from otelscore.cli.options import with_config
 from otelscore.config import SETTINGS, Config
 
-DEMO_GRACES = {"root_grace": 2.0, "late_window": 10.0}
-"""Seconds, with --demo, where nothing else is set: a newcomer waits for nothing."""
+DEMO_SETTINGS = {"root_grace": 2.0, "late_window": 10.0, "state": "none"}
+"""With --demo, where nothing else is set: a newcomer waits for nothing, and made-up runs do not stay."""
 
 
 @click.command(short_help="Receive traces, score agent runs, show figures to Prometheus.")
 @with_config(SETTINGS)
-@click.option("--demo", is_flag=True, help="Also send it demo traffic, with shorter graces.")
+@click.option("--demo", is_flag=True, help="Also send it demo traffic, with shorter graces and no state.")
 def serve(config: Config, demo: bool) -> None:
     """Receive OTLP from agents, rebuild and score their runs, and serve the figures to Prometheus."""
     from otelscore import logs
@@ -49,7 +49,7 @@ def serve(config: Config, demo: bool) -> None:
 def _hurry(config: Config) -> Config:
     from otelscore.demo.agents import SIDE_EFFECTS
 
-    wanted: dict[str, object] = {**DEMO_GRACES, "side_effects": SIDE_EFFECTS}
+    wanted: dict[str, object] = {**DEMO_SETTINGS, "side_effects": SIDE_EFFECTS}
     unset = Config()
     changes = {name: value for name, value in wanted.items() if getattr(config, name) == getattr(unset, name)}
     return dataclasses.replace(config, **changes)  # type: ignore[arg-type]  # each is of its setting's type

@@ -129,6 +129,8 @@ _STEP_KINDS = Form(
     lambda texts: tuple(map(_words("tool", "retrieval", "model"), texts or [""])),
     is_list=True,
 )
+_FOLDER = _one("a folder, such as /var/lib/otelscore, or none", lambda text: _match(r".+", text)[0])
+_DURABILITY = _one("process or power", _words("process", "power"))
 _LEVEL = _one("debug, info, warning or error", _words("debug", "info", "warning", "error"))
 _LOG_FORMAT = _one("text or json", _words("text", "json"))
 
@@ -173,6 +175,20 @@ class Config:
     )
     metrics_endpoint: Address = _setting(
         "metrics.endpoint", _ADDRESS, "127.0.0.1:9464", "Where Prometheus scrapes `/metrics`.", "--metrics"
+    )
+    state: str = _setting(
+        "state",
+        _FOLDER,
+        "~/.local/state/otelscore",
+        "The folder that holds what must survive a restart; `none` forgets all.",
+        "--state",
+    )
+    durability: str = _setting(
+        "durability",
+        _DURABILITY,
+        "process",
+        "What an acknowledged request survives: `process` a kill, `power` a power cut too (every commit waits for the "
+        "disk).",
     )
     root_grace: float = _setting(
         "root_grace",
@@ -283,6 +299,13 @@ class Config:
         _LIMIT,
         "1000000",
         "Spans of runs that are not over. At the limit senders are told to retry.",
+    )
+    limits_state: int = _setting(
+        "limits.state",
+        _SIZE,
+        "2GiB",
+        "Size of the state on disk. Near it the oldest closed runs leave early; at it senders are told to retry.",
+        "--state-limit",
     )
     limits_rows: int = _setting(
         "limits.rows", _LIMIT, "1000000", "Closed runs kept for the windows. Beyond it the oldest leave early."

@@ -40,10 +40,11 @@ class LabelLimiter:
     def __init__(self, limit: int, extra: Sequence[str] = ()) -> None:
         self._limit = limit
         self._extra = tuple(extra)
-        self._admitted: dict[str, set[str]] = {}
+        self.admitted: dict[str, set[str]] = {}
+        """The values that have series, by label name."""
         self.names = group_names(extra)
         """The names of the values that `group` gives."""
-        self.overflows: dict[str, int] = {}
+        self.overflows = dict.fromkeys((*self.names, "tool", "step_agent", "evaluator"), 0)
         """How often a value did not fit, by label name."""
 
     def group(self, trajectory: Trajectory) -> tuple[str, ...]:
@@ -55,7 +56,7 @@ class LabelLimiter:
 
     def value(self, name: str, raw: str) -> str:
         """What to show for a value of the label `name`."""
-        admitted = self._admitted.setdefault(name, set())
+        admitted = self.admitted.setdefault(name, set())
         if raw in admitted:
             return raw
         value = raw[:LONGEST]

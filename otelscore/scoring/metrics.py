@@ -255,15 +255,15 @@ _SERVICE = (
         "spans_total",
         _C,
         Per.SERVICE,
-        "Acknowledged spans by fate: kept, duplicate, ignored (not agent work), late (its trace was final), rejected "
-        "(malformed).",
+        "Acknowledged spans by fate: kept, duplicate, ignored (of a scope that is not read), late (its trace was "
+        "final), rejected (malformed).",
         ("fate",),
     ),
     Metric(
         "spans_read_total",
         _C,
         Per.SERVICE,
-        "Spans by the convention in which they were written; an expected dialect that stays at 0 is not recognised.",
+        "Spans by the convention in which they were written; an expected dialect that is missing is not recognised.",
         ("dialect",),
     ),
     Metric(
@@ -333,6 +333,18 @@ _SERVICE = (
         "Rows dropped from the rolling windows for want of room; when it rises, the longest window is shorter than "
         "it says.",
         ("stream",),
+    ),
+    Metric(
+        "state_bytes",
+        _G,
+        Per.SERVICE,
+        "Size in bytes of the state on disk; at nine tenths of state_limit_bytes the oldest runs leave early.",
+    ),
+    Metric(
+        "state_limit_bytes",
+        _G,
+        Per.SERVICE,
+        "Size in bytes that the state may have (limits.state); at it requests are refused and senders retry.",
     ),
     Metric(
         "label_overflow_total",

@@ -10,11 +10,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from otelscore.model import Kind, Outcome, Score, Step, StepStatus, Trajectory, Verdict
 from otelscore.scoring.families import Distribution, Exemplar, Family, Sample
 from otelscore.scoring.labels import LabelLimiter
-from otelscore.scoring.metrics import METRICS
+from otelscore.scoring.metrics import METRICS, Type
 from otelscore.scoring.score import Errors
 from otelscore.scoring.window import Row
 
@@ -29,6 +30,9 @@ SIBLINGS: dict[str, list[Labels]] = {
 """Values of a counter's last labels, all of which appear, at 0, as soon as one does."""
 
 BILLION = 1_000_000_000
+
+Plain = Any
+"""Lists, strings and numbers, as JSON has them."""
 
 
 @dataclass(slots=True)
@@ -54,6 +58,8 @@ class Totals:
         """The last trace that was counted as something gone wrong, likewise."""
         self.histograms: dict[str, dict[Labels, Histogram]] = {}
         """Metric name -> label values -> series."""
+        self.changed: set[tuple[str, Labels]] = set()
+        """Series that are new or have risen since somebody cleared this."""
 
     def announce(self, trajectory: Trajectory, score: Score, labels: Labels) -> None:
         """A trajectory closed: show the series it will count in, at 0."""
@@ -62,6 +68,7 @@ class Totals:
         for name, values, _ in self._observations(trajectory, score, labels):
             self._start_histogram(name, values)
         if trajectory.outcome is not None:
+            self._start_counter("trajectories_without_steps_total", labels)
             self._start_counter("judged_trajectories_total", (*labels, *SIBLINGS["judged_trajectories_total"][0]))
             self._start_histogram("verdict_delay_seconds", labels)
 
@@ -87,6 +94,28 @@ class Totals:
         """Count a verdict as it came, whatever it is about; the caller has dropped the repeated ones."""
         evaluator = self._limiter.value("evaluator", verdict.evaluator)
         self._count("verdicts_total", (evaluator, _word(verdict)), None)
+
+    def dump(self, name: str, values: Labels) -> Plain:
+        """One series as plain values; `load` takes it back."""
+        if name in self.histograms:
+            histogram = self.histograms[name][values]
+            exemplars = [_dump(exemplar) for exemplar in histogram.exemplars]
+            return [histogram.counts, str(histogram.billionths), exemplars]  # text: JSON may stop at 64 bits
+        return [self.counters[name][values], _dump(self.exemplars.get(name, {}).get(values))]
+
+    def load(self, name: str, values: Labels, plain: Plain) -> None:
+        """Goes on from where a series was; one of a metric that is no more is left out."""
+        if name not in METRICS:
+            return
+        if METRICS[name].type is Type.HISTOGRAM:
+            counts, billionths, exemplars = plain
+            series = Histogram(counts, int(billionths), [_load(exemplar) for exemplar in exemplars])
+            self.histograms.setdefault(name, {})[values] = series
+        else:
+            count, exemplar = plain
+            self.counters.setdefault(name, {})[values] = count
+            if exemplar:
+                self.exemplars.setdefault(name, {})[values] = Exemplar(*exemplar)
 
     def families(self) -> list[Family]:
         """Every counter and histogram as it is now."""
@@ -133,22 +162,26 @@ class Totals:
             head = values[: len(values) - len(tails[0])]
             for tail in tails:
                 counter.setdefault((*head, *tail), 0)
+                self.changed.add((name, (*head, *tail)))
 
     def _start_histogram(self, name: str, values: Labels) -> None:
         series = self.histograms.setdefault(name, {})
         if values not in series:
             buckets = len(METRICS[name].buckets) + 1
             series[values] = Histogram([0] * buckets, 0, [None] * buckets)
+            self.changed.add((name, values))
 
     def _count(self, name: str, values: Labels, exemplar: Exemplar | None) -> None:
         self._start_counter(name, values)
         self.counters[name][values] += 1
+        self.changed.add((name, values))
         if exemplar:
             self.exemplars.setdefault(name, {})[values] = exemplar
 
     def _observe(self, name: str, values: Labels, value: float, trace_id: str, now: float) -> None:
         self._start_histogram(name, values)
         histogram = self.histograms[name][values]
+        self.changed.add((name, values))
         bucket = bisect_left(METRICS[name].buckets, value)
         histogram.counts[bucket] += 1
         histogram.billionths += round(value * BILLION)
@@ -170,6 +203,14 @@ class Totals:
 
 def _observed(trajectory: Trajectory) -> list[Step]:
     return [step for step in trajectory.steps if step.status is not StepStatus.SKIPPED]
+
+
+def _dump(exemplar: Exemplar | None) -> Plain:
+    return None if exemplar is None else [exemplar.trace_id, exemplar.value, exemplar.time]
+
+
+def _load(plain: Plain) -> Exemplar | None:
+    return None if plain is None else Exemplar(*plain)
 
 
 def _word(verdict: Verdict) -> str:

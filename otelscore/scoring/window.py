@@ -177,6 +177,12 @@ class Windows:
         self._runs.remove(key)
         self._verdicts.remove(key)
 
+    def drop(self, key: str) -> None:
+        """Forget a trajectory before its time, for want of room elsewhere; counted as such."""
+        self._runs.dropped += self._runs.get(key) is not None
+        self._verdicts.dropped += self._verdicts.get(key) is not None
+        self.remove(key)
+
     def expire(self, now: float) -> None:
         """Let go of what is too old."""
         self._runs.expire(now)

@@ -16,8 +16,8 @@ One that closed as an orphan or incomplete stays open to its missing spans for `
 All times are of the caller's clock; nothing here reads one. DESIGN.md, "When is a run over?".
 
 Fragments of one service and trace that hold no run of their own (steps whose agent span never came, tool calls alone)
-close together, as one trajectory. If they lie inside the time of the one run that there is, they are its steps whose way
-up was lost, and join it.
+close together, as one trajectory. If they lie inside the time of the one run that there is, they are its steps whose
+way up was lost, and join it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 from otelscore.model import ErrorClass, Failure, Kind, Outcome, Span, SpanException, Trajectory
@@ -33,6 +33,12 @@ from otelscore.trajectory.builder import build, never_unsafe
 from otelscore.trajectory.errors import NO_FAILURE
 from otelscore.trajectory.fragments import Fragment, Survey, Trace
 from otelscore.trajectory.tree import Node, find_delegations, find_runs, grow, wraps_run
+
+MAX_KNOWN = 1_000_000
+"""Span ids that are remembered of one service's final runs in one trace."""
+
+MAX_LOGGED, MAX_LOGGED_OF_TRACE = 10_000, 1_000
+"""Traces with exceptions that came as log records, and of each the exceptions; beyond them the oldest trace goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,22 +67,29 @@ class Final:
 
     trajectory_ids: frozenset[str]
     lone_model_calls: int
+    trace_id: bytes
+    last: bool  # nothing of the trace is open any more
 
 
 @dataclass(slots=True)
-class _Memory:
+class Memory:
     """What is remembered of the final runs of one service in one trace."""
 
     until: float
     start: int
     end: int
     span_ids: bytearray  # 8 bytes each
+    known: set[bytes] | None = None  # the same, made when somebody asks: nearly nobody does
 
     def holds(self, span_id: bytes) -> bool:
-        at = self.span_ids.find(span_id)
-        while at % 8 and at > 0:
-            at = self.span_ids.find(span_id, at + 1)
-        return at >= 0
+        if self.known is None:
+            self.known = {bytes(self.span_ids[at : at + 8]) for at in range(0, len(self.span_ids), 8)}
+        return span_id in self.known
+
+    def add(self, span_id: bytes) -> None:
+        if self.known is not None and len(self.known) < MAX_KNOWN:
+            self.known.add(span_id)
+            self.span_ids += span_id
 
 
 class Assembler:
@@ -89,13 +102,15 @@ class Assembler:
         self._unsafe = unsafe
         self._max_remembered = max_remembered
         self._traces: dict[bytes, Trace] = {}
-        self._memory: OrderedDict[tuple[bytes, str], _Memory] = OrderedDict()
+        self._memory: OrderedDict[tuple[bytes, str], Memory] = OrderedDict()
         self._logged: OrderedDict[bytes, tuple[float, dict[bytes, Failure]]] = OrderedDict()
         self._clock: list[tuple[float, int, Fragment]] = []
         self._order = count()
         self._opened: dict[Fragment, None] = {}
         self.open_spans = 0
         """Spans held, of everything that is not final."""
+        self.learnt: set[tuple[bytes, str]] = set()
+        """Trace and service of what is remembered anew, since somebody cleared this."""
 
     def add(self, span: Span, now: float) -> str:
         """Takes a span; its fate: `kept`, `duplicate` or `late`."""
@@ -104,7 +119,8 @@ class Assembler:
             if memory.holds(span.span_id):
                 return "duplicate"
             if span.parent_id and memory.holds(span.parent_id):
-                memory.span_ids += span.span_id  # so that what is below it is late too
+                memory.add(span.span_id)  # so that what is below it is late too
+                self.learnt.add((span.trace_id, span.origin.service))
                 return "late"
         trace = self._traces.get(span.trace_id)
         if trace is None:
@@ -123,12 +139,39 @@ class Assembler:
         """Takes an exception that came as a log record; it waits for its span as long as a run may be idle."""
         trace_id = exception.trace_id
         _, failures = self._logged.pop(trace_id, (0.0, {}))
-        failures[exception.span_id] = max(exception.failure, failures.get(exception.span_id, NO_FAILURE), key=_told)
+        if len(failures) < MAX_LOGGED_OF_TRACE or exception.span_id in failures:
+            known = failures.get(exception.span_id, NO_FAILURE)
+            failures[exception.span_id] = max(exception.failure, known, key=_told)
         self._logged[trace_id] = (now + self._graces.idle, failures)
+        if len(self._logged) > MAX_LOGGED:
+            self._logged.popitem(last=False)
         trace = self._traces.get(trace_id)
         fragment = trace.where.get(exception.span_id) if trace is not None else None
         if fragment is not None:
             self._touch(fragment.root(), now)
+
+    def memory(self, trace_id: bytes, service: str) -> Memory | None:
+        """What is remembered of a service's final runs in a trace."""
+        return self._memory.get((trace_id, service))
+
+    def remember(self, trace_id: bytes, service: str, memory: Memory) -> None:
+        """Takes back what was remembered before a restart, in order of `until`."""
+        self._memory[trace_id, service] = memory
+
+    def resume(self, trace_id: bytes, top_span_id: bytes, run_id: str, closed: float) -> bool:
+        """Tells that a run had closed before a restart, once its spans are back; False where they are not."""
+        trace = self._traces.get(trace_id)
+        fragment = trace.where.get(top_span_id) if trace is not None else None
+        if fragment is None:
+            return False
+        root = fragment.root()
+        root.trajectory_ids.add(run_id)
+        root.first_closed = min(closed, closed if root.first_closed is None else root.first_closed)
+        return True
+
+    def is_open(self, trace_id: bytes) -> bool:
+        """Whether anything of a trace can still change."""
+        return trace_id in self._traces or trace_id in self._logged
 
     def tick(self, now: float) -> Iterator[Closed | Final]:
         """What has become of the fragments by `now`."""
@@ -151,10 +194,13 @@ class Assembler:
     def close_all(self, now: float = 0.0) -> Iterator[Closed | Final]:
         """Closes everything for good, as at the end of files, where there is no arrival clock."""
         for trace in list(self._traces.values()):
-            for fragment in self._holders(trace):
+            for service in list(trace.live):
+                self._bring_home(trace, service)
+            fragments = [fragment for service in trace.live for fragment in self._holders(trace, service)]
+            for fragment in fragments:
                 if fragment.spans and fragment.closed is None:  # not yet in another one's company
                     yield self._close(self._join(self._gather(fragment)), now)
-            for fragment in self._holders(trace):
+            for fragment in [fragment.root() for fragment in fragments]:
                 if fragment.spans:
                     yield self._finalize(fragment, now)
 
@@ -204,31 +250,30 @@ class Assembler:
         else:
             yield self._close(self._join(together), now)
 
-    def _holders(self, trace: Trace) -> list[Fragment]:
-        return [
-            fragment for parts in list(trace.live.values()) for fragment in list(parts) if fragment.holder() is fragment
-        ]
-
     def _gather(self, fragment: Fragment) -> list[Fragment]:
-        """What closes together: a fragment with runs alone, all that hold steps without a run with each other.
-
-        Of the latter, those whose way up was lost first join the one run in whose time they lie.
-        """
+        """What closes together: a fragment with runs alone, all that hold steps without a run with each other."""
+        self._bring_home(fragment.trace, fragment.service)
+        fragment = fragment.root()
         if not self._is_loose(fragment):
             return [fragment]
-        others = [other for other in fragment.trace.live[fragment.service] if other.holder() is other]
-        homes = [(*times, other) for other in others if other.has_agent for times in self._survey(other).runs]
-        left = []
-        for part in filter(self._is_loose, others):
+        return [other for other in self._holders(fragment.trace, fragment.service) if self._is_loose(other)]
+
+    def _bring_home(self, trace: Trace, service: str) -> None:
+        """Steps whose way up was lost join the one run in whose time they lie."""
+        holders = self._holders(trace, service)
+        lost = [part for part in holders if part.waits and self._is_loose(part)]
+        homes = [(*times, home) for home in holders if lost and home.has_agent for times in self._survey(home).runs]
+        for part in lost:
             lies = self._survey(part)
-            found = [home for start, end, home in homes if part.waits and start <= lies.start and lies.end <= end]
+            found = [home for start, end, home in homes if start <= lies.start and lies.end <= end]
             if len(found) == 1:
-                home = fragment.trace.join(found[0].root(), part)
+                home = trace.join(found[0].root(), part)
                 self._opened[home] = None
                 self._schedule(home, home.arrived + self._graces.root)
-            else:
-                left.append(part)
-        return left if fragment in left else [fragment.root()]
+
+    @staticmethod
+    def _holders(trace: Trace, service: str) -> list[Fragment]:
+        return [fragment for fragment in trace.live[service] if fragment.holder() is fragment]
 
     def _join(self, together: Sequence[Fragment]) -> Fragment:
         joined = together[0]
@@ -287,16 +332,17 @@ class Assembler:
         if not trace.where:
             del self._traces[trace.trace_id]
             self._logged.pop(trace.trace_id, None)
-        return Final(frozenset(fragment.trajectory_ids), fragment.lone_model_calls)
+        return Final(frozenset(fragment.trajectory_ids), fragment.lone_model_calls, trace.trace_id, not trace.where)
 
     def _remember(self, trace: Trace, part: Fragment, now: float) -> None:
         start, end = min(span.start for span in part.spans), max(span.end for span in part.spans)
         span_ids = b"".join(span.span_id for span in part.spans)
         for service in {span.origin.service for span in part.spans}:
             key = (trace.trace_id, service)
-            earlier = self._memory.pop(key, _Memory(0.0, start, end, bytearray()))
-            start, end = min(start, earlier.start), max(end, earlier.end)
-            self._memory[key] = _Memory(now + self._graces.dedupe, start, end, earlier.span_ids + span_ids)
+            earlier = self._memory.pop(key, Memory(0.0, start, end, bytearray()))
+            first, last, until = min(start, earlier.start), max(end, earlier.end), now + self._graces.dedupe
+            self._memory[key] = Memory(until, first, last, earlier.span_ids + span_ids)
+            self.learnt.add(key)
             if len(self._memory) > self._max_remembered:
                 self._memory.popitem(last=False)
 

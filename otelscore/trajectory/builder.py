@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from otelscore.model import ERROR, Failure, Kind, Outcome, Response, Span, Step, StepStatus, Trajectory
 from otelscore.trajectory.errors import SUCCEEDED, Judgement, copies, judge
 from otelscore.trajectory.responses import count_turns, find_again, find_recovered, respond
-from otelscore.trajectory.steps import AgentKey, Draft, Work, find_steps
+from otelscore.trajectory.steps import AgentKey, Work, find_steps
 from otelscore.trajectory.tree import Node, Run, find_delegations, find_runs, grow, wraps_run
 
 UNKNOWN_AGENT = "unknown"
@@ -60,9 +60,10 @@ def _judge(order: Sequence[Node], logged: Mapping[bytes, Failure]) -> dict[bytes
     found = {}
     for node in order:
         span = node.span
-        if span.reading.failure is None and not span.reading.soft_error and span.status != ERROR:
-            if not span.reading.skipped and span.span_id not in logged:
-                continue
+        reading = span.reading
+        told = reading.failure is not None or reading.soft_error or reading.skipped or span.status == ERROR
+        if not told and span.span_id not in logged:
+            continue
         judgement = judge(span, logged.get(span.span_id), copied=span.span_id in copied)
         if judgement is not SUCCEEDED:
             found[span.span_id] = judgement

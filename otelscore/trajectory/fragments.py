@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from otelscore.model import Kind, Span
 from otelscore.trajectory.tree import local_parent_missing
 
-
 MAX_CALLERS = 100
 """The longest chain of services that call each other."""
 
@@ -57,11 +56,11 @@ class Fragment:
 
     def root(self) -> Fragment:
         """The fragment that this one has become part of."""
-        root = self
+        root = here = self
         while root.into is not None:
             root = root.into
-        while self.into is not None:  # shorten the way for the next time
-            self.into, self = root, self.into
+        while here.into is not None:  # shorten the way for the next time
+            here.into, here = root, here.into
         return root
 
     def holder(self) -> Fragment:

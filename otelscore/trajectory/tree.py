@@ -37,7 +37,7 @@ class Node:
 def local_parent_missing(span: Span) -> bool:
     """Whether a span that has no parent among its trace's spans waits for one of its own process.
 
-    Flags decide; where the sender does not set them, SERVER and CONSUMER spans have a remote parent, others a local one.
+    Flags decide; where they are not set, SERVER and CONSUMER spans have a remote parent, others a local one.
     """
     if not span.parent_id:
         return False
@@ -189,8 +189,8 @@ def find_runs(order: Sequence[Node]) -> tuple[list[Run], list[Node]]:
     """(runs, nodes outside every run), in order of start.
 
     An agent span is outermost if no agent lies above it, nor a step that itself waits for its agent: an agent below a
-    tool is somebody's sub-agent even if that somebody's span never came. Outermost agents below one wrapper are one run, whose top is the
-    highest wrapper; any other is a run of its own.
+    tool is somebody's sub-agent even if that somebody's span never came. Outermost agents below one wrapper are one
+    run, whose top is the highest wrapper; any other is a run of its own.
     """
     runs: dict[bytes, Run] = {}
     member: dict[bytes, Run] = {}

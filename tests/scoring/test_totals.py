@@ -181,6 +181,7 @@ def test_every_outcome_of_a_new_agent_starts_at_0(step, run, totals):
 
 def test_announcing_again_takes_nothing_back(step, run, totals):
     trajectory = run(step(ERROR), passed=True)
+    totals.announce(trajectory, score_trajectory(trajectory), LABELS)
     fold(totals, trajectory)
     counters = {name: dict(series) for name, series in totals.counters.items()}
     totals.announce(trajectory, score_trajectory(trajectory), LABELS)

@@ -322,6 +322,13 @@ def test_steps_whose_wrapper_was_lost_join_the_run_in_whose_time_they_lie(play):
     assert play.wait(ROOT).runs == [("a", "completed", ["t", "gpt"])]
 
 
+def test_they_wait_for_the_run_to_end(play):
+    tree = agent("a", 0, 9, wrapper(1, 6, tool("t", 2, 3, id="t"), id="w"), model(7, 8), id="a")
+    play.send(*without(spans(tree), "w", "a"))
+    play.wait(IDLE / 2).send(*spans(tree)[:1])
+    assert play.wait(ROOT).runs == [("a", "completed", ["t", "gpt"])]
+
+
 def test_they_do_not_join_where_two_runs_may_be_theirs(play):
     tree = other(0, 9, agent("a", 0, 9), agent("b", 0, 9, id="b"))
     play.send(*spans(tree, tool("t", 2, 3, parent="gone", id="t")))
@@ -364,7 +371,12 @@ def test_agents_of_two_services_are_two_trajectories_whichever_comes_first(play,
 
 def test_steps_of_another_service_go_back_when_their_own_agent_comes(play):
     """The caller closed with them as its own."""
-    tree = agent("a", 0, 9, other(1, 8, tool("v", 2, 3, id="v"), other(3, 7, INNER, id="x"), id="h", service="other", span_kind=SERVER))
+    tree = agent(
+        "a",
+        0,
+        9,
+        other(1, 8, tool("v", 2, 3, id="v"), other(3, 7, INNER, id="x"), id="h", service="other", span_kind=SERVER),
+    )
     play.send(*without(spans(tree), "b", "x", "u"))
     play.wait(ROOT).send(*[span for span in spans(tree) if span.span_id in (span_id("b"), span_id("u"))])
     assert [run[2] for run in play.runs] == [["v"]]

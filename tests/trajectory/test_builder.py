@@ -1,7 +1,22 @@
 from __future__ import annotations
 
 import pytest
-from support import LOCAL, REMOTE, TRACE, agent, model, names, other, retrieval, run, span_id, spans, tool, trajectories, wrapper
+from support import (
+    LOCAL,
+    REMOTE,
+    TRACE,
+    agent,
+    model,
+    names,
+    other,
+    retrieval,
+    run,
+    span_id,
+    spans,
+    tool,
+    trajectories,
+    wrapper,
+)
 
 from otelscore.model import ERROR, SERVER, Failure, Outcome, StepStatus
 from otelscore.trajectory.builder import build
@@ -13,7 +28,9 @@ COMPLETED, FAILED, INCOMPLETE = Outcome
 
 
 def test_agents_below_a_wrapper_are_one_trajectory_with_its_loose_steps():
-    tree = wrapper(0, 9, tool("before", 0, 1), agent("a", 1, 2, tool("t", 1, 2)), agent("b", 3, 4, tool("u", 3, 4)), id="w")
+    tree = wrapper(
+        0, 9, tool("before", 0, 1), agent("a", 1, 2, tool("t", 1, 2)), agent("b", 3, 4, tool("u", 3, 4)), id="w"
+    )
     trajectory = run(tree)
     assert names(trajectory) == ["before", "t", "u"]
     assert trajectory.top_span_id == span_id("w")
@@ -39,7 +56,9 @@ def test_model_calls_alone_are_no_agent():
 def test_calls_of_tools_alone_say_nothing_about_a_run():
     trajectory = run(other(0, 9, tool("t", 1, 2, error="X"), status=ERROR))
     assert (trajectory.outcome, trajectory.hard_failure) == (None, False)
-    assert [(step.status, step.response, step.recovered) for step in trajectory.steps] == [(StepStatus.ERROR, None, None)]
+    assert [(step.status, step.response, step.recovered) for step in trajectory.steps] == [
+        (StepStatus.ERROR, None, None)
+    ]
 
 
 def test_a_run_without_steps_is_a_run():
@@ -159,7 +178,7 @@ def test_without_its_root_a_run_failed_if_the_topmost_span_is_error_with_nothing
     assert run(model(0, 1, **lost), tool("t", 1, 2, **lost)).outcome is INCOMPLETE
     assert run(model(0, 1, **lost), tool("t", 1, 2, error="X", **lost)).outcome is FAILED
     assert run(model(0, 1, **lost), tool("t", 1, 2, error="X", **lost), model(3, 4, **lost)).outcome is INCOMPLETE
-    assert run(model(0, 1, error="X", **lost)  , tool("t", 0, 0, **lost)).outcome is FAILED  # the last step
+    assert run(model(0, 1, error="X", **lost), tool("t", 0, 0, **lost)).outcome is FAILED  # the last step
 
 
 def test_an_agent_whose_local_parent_never_came_has_its_own_outcome():

@@ -95,7 +95,10 @@ def test_evidence_of_its_own_makes_an_error_genuine(own):
 
 def test_an_error_with_another_message_is_genuine():
     said = {"status": ERROR, "failure": Failure("", messages=frozenset({b"other"}))}
-    assert copied(agent("a", 0, 9, tool("t", 1, 2, error="TimeoutError"), tool("u", 3, 4, has_result=True, **said))) == set()
+    assert (
+        copied(agent("a", 0, 9, tool("t", 1, 2, error="TimeoutError"), tool("u", 3, 4, has_result=True, **said)))
+        == set()
+    )
 
 
 def test_what_ended_before_the_failure_is_no_copy_of_it():

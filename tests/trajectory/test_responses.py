@@ -72,7 +72,9 @@ def test_a_retrieval_is_answered_like_a_tool():
     assert responses(run(tree)) == ["retried"]
 
 
-@pytest.mark.parametrize(("acknowledges", "response"), [(True, "acknowledged"), (False, "concluded"), (None, "concluded")])
+@pytest.mark.parametrize(
+    ("acknowledges", "response"), [(True, "acknowledged"), (False, "concluded"), (None, "concluded")]
+)
 def test_without_further_calls_the_final_answer_counts(acknowledges, response):
     tree = agent("a", 0, 9, model(0, 1), tool("t", 1, 2, error="X"), model(3, 4, acknowledges=acknowledges))
     assert responses(run(tree)) == [response]
@@ -92,7 +94,9 @@ def test_the_last_model_step_of_the_outermost_agent_has_the_word():
 
 def test_or_a_final_answer_tool():
     final = tool("final_answer", 4, 5, role=Role.FINAL_ANSWER, acknowledges=True)
-    assert responses(run(agent("a", 0, 9, model(0, 1), tool("t", 1, 2, error="X"), model(3, 4), final))) == ["acknowledged"]
+    assert responses(run(agent("a", 0, 9, model(0, 1), tool("t", 1, 2, error="X"), model(3, 4), final))) == [
+        "acknowledged"
+    ]
 
 
 def test_a_run_that_ends_in_failure_abandons_what_nobody_answered():
@@ -169,7 +173,16 @@ def test_the_first_later_turn_with_calls_counts():
 
 
 def test_a_turn_without_calls_is_none():
-    tree = agent("a", 0, 9, model(0, 1), tool("t", 1, 2, error="X", args="x"), model(2, 3), model(3, 4), tool("t", 5, 6, args="x"))
+    tree = agent(
+        "a",
+        0,
+        9,
+        model(0, 1),
+        tool("t", 1, 2, error="X", args="x"),
+        model(2, 3),
+        model(3, 4),
+        tool("t", 5, 6, args="x"),
+    )
     assert responses(run(tree)) == ["retried"]
 
 
@@ -286,7 +299,9 @@ def test_agents_side_by_side_do_not_call_each_other():
 def test_a_failed_delegation_may_be_tried_again():
     b = agent("b", 12, 14, model(12, 13))
     failing = tool("ask", 1, 5, agent("b", 2, 4, model(2, 3)), error="TimeoutError", args="x")
-    trajectory = run(agent("a", 0, 20, model(0, 1), failing, model(9, 10), tool("ask", 11, 15, b, args="x"), model(16, 17)))
+    trajectory = run(
+        agent("a", 0, 20, model(0, 1), failing, model(9, 10), tool("ask", 11, 15, b, args="x"), model(16, 17))
+    )
     assert (responses(trajectory), recoveries(trajectory)) == (["retried"], [True])
 
 

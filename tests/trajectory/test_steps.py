@@ -1,7 +1,21 @@
 from __future__ import annotations
 
 import pytest
-from support import agent, failed, made, model, names, other, recoveries, responses, retrieval, run, spans, tool, wrapper
+from support import (
+    agent,
+    failed,
+    made,
+    model,
+    names,
+    other,
+    recoveries,
+    responses,
+    retrieval,
+    run,
+    spans,
+    tool,
+    wrapper,
+)
 
 from otelscore.model import ERROR, OK, Call, Kind, Reading, Role
 from otelscore.trajectory.builder import build
@@ -96,7 +110,9 @@ def test_two_reports_of_one_call_are_one_step():
 def test_it_failed_if_either_says_so_and_the_fuller_one_gives_the_details(first_fails):
     reports = [{"error": "TimeoutError"}, {"args": "x", "call_id": "c1", "has_result": True}]
     first, second = reports if first_fails else reversed(reports)
-    trajectory = run(agent("a", 0, 9, tool("t", 1, 5, scope="one", **first), tool("t", 1.1, 4.9, scope="two", **second)))
+    trajectory = run(
+        agent("a", 0, 9, tool("t", 1, 5, scope="one", **first), tool("t", 1.1, 4.9, scope="two", **second))
+    )
     assert failed(trajectory) == ["t"]
     assert (trajectory.steps[0].call_id, trajectory.steps[0].arguments) == ("c1", b"x")
 
@@ -180,14 +196,22 @@ def test_delegations_inside_each_other_fail_once():
         "a",
         0,
         20,
-        tool("ask_b", 1, 18, agent("b", 2, 17, tool("ask_c", 3, 16, agent("c", 4, 15, model(5, 6)), error="X")), error="X"),
+        tool(
+            "ask_b",
+            1,
+            18,
+            agent("b", 2, 17, tool("ask_c", 3, 16, agent("c", 4, 15, model(5, 6)), error="X")),
+            error="X",
+        ),
         model(19, 20),
     )
     assert failed(run(tree)) == ["ask_c"]
 
 
 def test_a_delegation_over_its_client_span_fails_once():
-    tree = agent("a", 0, 20, tool("ask", 1, 18, tool("ask", 2, 17, agent("b", 3, 16, model(5, 6)), error="X"), error="X"))
+    tree = agent(
+        "a", 0, 20, tool("ask", 1, 18, tool("ask", 2, 17, agent("b", 3, 16, model(5, 6)), error="X"), error="X")
+    )
     assert failed(run(tree)) == ["ask"]
 
 
@@ -234,7 +258,9 @@ def test_steps_are_in_order_of_start_then_of_the_models_list_then_of_end():
 
 
 def test_arguments_are_those_that_the_model_gave():
-    tree = agent("a", 0, 9, model(1, 2, requested=(Call("c1", "t", b"given"),)), tool("t", 3, 4, call_id="c1", args="wrapped"))
+    tree = agent(
+        "a", 0, 9, model(1, 2, requested=(Call("c1", "t", b"given"),)), tool("t", 3, 4, call_id="c1", args="wrapped")
+    )
     assert run(tree).steps[1].arguments == b"given"
 
 

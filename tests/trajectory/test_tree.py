@@ -35,7 +35,9 @@ def test_a_root_misses_no_parent():
 
 
 def test_parents_come_before_children_and_siblings_by_start_whatever_the_order_of_the_spans():
-    tree = agent("a", 0, 9, tool("late", 5, 6, id="late"), tool("early", 1, 2, tool("in", 1, 2, id="in"), id="early"), id="a")
+    tree = agent(
+        "a", 0, 9, tool("late", 5, 6, id="late"), tool("early", 1, 2, tool("in", 1, 2, id="in"), id="early"), id="a"
+    )
     found = spans(tree)
     assert ids(grow(found)) == ids(grow(found[::-1])) == ["a", "early", "in", "late"]
 
@@ -157,9 +159,7 @@ def test_an_agent_below_a_tool_that_somebody_else_called_is_a_run():
 
 
 def test_an_agent_in_the_time_of_a_tool_beside_it_is_no_run():
-    order = grow(
-        spans(tool("ask", 1, 5, parent="away"), agent("b", 2, 4, model(2, 3), parent="away"), trace=TRACE)
-    )
+    order = grow(spans(tool("ask", 1, 5, parent="away"), agent("b", 2, 4, model(2, 3), parent="away"), trace=TRACE))
     find_delegations(order)
     assert find_runs(order)[0] == []
 

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+from support import LOCAL, REMOTE, TRACE, agent, other, span_id, spans, tool
+
+from otelscore.model import SERVER
+from otelscore.trajectory.fragments import MAX_CALLERS, Trace
+
+
+def together(trace, *names):
+    return len({id(trace.where[span_id(name)].root()) for name in names}) == 1
+
+
+def trace_of(*trees, order=1):
+    trace = Trace(TRACE)
+    for span in spans(*trees)[::order]:
+        trace.add(span)
+    return trace
+
+
+CHAIN = agent("a", 0, 9, other(0, 9, tool("t", 1, 2, id="t"), id="x"), id="a")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_connected_is_one_fragment_in_any_order(order):
+    trace = trace_of(CHAIN, order=order)
+    assert together(trace, "a", "x", "t")
+    assert not trace.where[span_id("t")].root().waits
+    assert not trace.waiting
+
+
+def test_what_waits_for_the_same_local_parent_is_one_fragment():
+    trace = trace_of(tool("t", 0, 1, id="t", parent="gone"), tool("u", 0, 1, id="u", parent="gone"))
+    assert together(trace, "t", "u")
+    assert trace.where[span_id("t")].root().waits
+
+
+def test_what_has_the_same_remote_parent_is_not():
+    facts = {"parent": "gone", "flags": REMOTE}
+    trace = trace_of(tool("t", 0, 1, id="t", **facts), tool("u", 0, 1, id="u", **facts))
+    assert not together(trace, "t", "u")
+    assert not trace.where[span_id("t")].root().waits
+
+
+def test_the_missing_parent_joins_what_waits_for_it():
+    trace = trace_of(tool("t", 0, 1, id="t", parent="p"), tool("u", 0, 1, id="u", parent="p"), agent("a", 0, 9, id="p"))
+    assert together(trace, "t", "u", "p")
+    assert not trace.where[span_id("t")].root().waits
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("facts", "one"),
+    [
+        ({"service": "other", "flags": REMOTE}, False),
+        ({"service": "other", "span_kind": SERVER}, False),
+        ({"service": "other"}, False),  # flags unknown: the service decides
+        ({"service": "other", "flags": LOCAL}, True),  # one process with two names
+        ({"flags": REMOTE}, True),  # a service that calls itself
+    ],
+)
+def test_a_fragment_ends_at_the_border_of_its_service(facts, one, order):
+    trace = trace_of(agent("a", 0, 9, tool("t", 1, 2, id="t", **facts), id="a"), order=order)
+    assert together(trace, "a", "t") is one
+    if not one:
+        caller, callee = (trace.where[span_id(name)].root() for name in ("a", "t"))
+        assert callee.caller is not None
+        assert callee.caller.root() is caller
+        assert callee.holder() is caller
+        assert list(caller.members()) == [caller, callee]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_with_an_agent_of_its_own_a_callee_holds_itself(order):
+    callee = other(1, 8, agent("b", 2, 7), id="b", service="other", flags=REMOTE)
+    trace = trace_of(agent("a", 0, 9, callee, id="a"), order=order)
+    fragment = trace.where[span_id("b")].root()
+    assert fragment.holder() is fragment
+    assert list(trace.where[span_id("a")].root().members()) == [trace.where[span_id("a")].root()]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_fragment_of_two_names_bears_that_of_its_top(order):
+    below = tool(
+        "t", 1, 2, tool("u", 1, 2, id="u", service="other", flags=REMOTE), id="t", service="other", flags=LOCAL
+    )
+    trace = trace_of(agent("a", 0, 9, below, id="a"), order=order)
+    assert together(trace, "a", "t", "u")  # u has its parent's own name
+    assert list(trace.live) == ["shop"] or not trace.live["other"]
+    assert trace.where[span_id("u")].root().service == "shop"
+
+
+def test_what_is_removed_waits_no_more():
+    trace = trace_of(tool("t", 0, 1, id="t", parent="gone"))
+    trace.remove(trace.where[span_id("t")].root())
+    assert not trace.where
+    assert not trace.waiting
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_services_that_call_each_other_in_a_circle_hold_themselves(order):
+    ring = [tool("t", 0, 1, id=f"{i}", parent=f"{(i - 1) % 4}", service=f"s{i}", flags=REMOTE) for i in range(4)]
+    trace = trace_of(*ring, order=order)
+    holders = {id(trace.where[span_id(f"{i}")].holder()) for i in range(4)}
+    assert len(holders) == 1
+
+
+def test_a_chain_of_services_is_cut_where_no_real_one_is_as_long():
+    ring = [
+        tool("t", 0, 1, id=f"{i}", parent=f"{i - 1}", service=f"s{i % 2}", flags=REMOTE) for i in range(3 * MAX_CALLERS)
+    ]
+    trace = trace_of(*ring)
+    assert 3 <= len({id(trace.where[span_id(f"{i}")].holder()) for i in range(3 * MAX_CALLERS)}) <= 4
