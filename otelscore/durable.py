@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -94,6 +95,33 @@ class Durable:
                 return self._shown
             sizes = {"state_bytes": self._size, "state_limit_bytes": self._store.limit}
             return self._shown + [service_family(name, {(): size}) for name, size in sizes.items()]
+
+    def find(self, filters: Mapping[str, str], since: float, before: float, limit: int) -> list[dict[str, object]]:
+        """The scores of the runs that closed in [since, before) and are as the filters say, newest first.
+
+        There are none without a store.
+        """
+        if self._store is None:
+            return []
+        with self._lock:
+            found = self._store.find_runs(**filters, since=since, before=before, limit=limit)
+            return [self._as_judged(orjson.loads(score)) for score in found]
+
+    def look(self, run_id: str) -> dict[str, object] | None:
+        """The score of one run; None where it is not known or there is no store."""
+        if self._store is None:
+            return None
+        with self._lock:
+            score = self._store.score(run_id)
+            return self._as_judged(orjson.loads(score)) if score else None
+
+    def _as_judged(self, score: dict[str, Any]) -> dict[str, object]:
+        """A score as it was when the run closed, with the verdict that has come since."""
+        run = self._pipeline.run(score["trajectory_id"])
+        if run is not None:
+            score["task_passed"] = run.row.verdict
+            score["silent_failure"] = run.row.silent if run.row.verdict is not None else None
+        return score
 
     def close(self) -> None:
         """Writes what is left to write; open runs stay open."""

@@ -98,7 +98,7 @@ class Service:
         grpc, http, metrics = config.grpc_endpoint, config.http_endpoint, config.metrics_endpoint
         self._grpc = GrpcServer(receiver, grpc.host, grpc.port, patience, concurrency)
         self._http = HttpServer(OtlpHttp(receiver, patience, concurrency), http.host, http.port, SENDERS)
-        app = MetricsApp(make_registry(self.families), lambda: self._started and not self._stopping.is_set())
+        app = MetricsApp(make_registry(self.families), self._is_ready, self._durable.find, self._durable.look)
         self._metrics = HttpServer(app, metrics.host, metrics.port, SCRAPERS)
 
     def start(self) -> Ports:
@@ -142,6 +142,9 @@ class Service:
         self._metrics.stop(DRAIN)
         self._durable.close()
         log.info("stopped")
+
+    def _is_ready(self) -> bool:
+        return self._started and not self._stopping.is_set()
 
     def families(self) -> list[Family]:
         """Every metric as it is now."""

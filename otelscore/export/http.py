@@ -1,4 +1,4 @@
-"""The metrics endpoint as a pure ASGI application: what is scraped, and whether the service lives and is ready."""
+"""The metrics endpoint as a pure ASGI application: figures, the runs behind them, whether the service is ready."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from urllib.parse import parse_qs
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import gzip_accepted
 
+from otelscore.export import trajectories
 from otelscore.export.prometheus import render
+from otelscore.export.trajectories import Find, Look
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,6 +29,7 @@ INDEX = b"""<!doctype html>
 <h1>otelscore</h1>
 <ul>
 <li><a href="metrics">/metrics</a>: figures for Prometheus
+<li><a href="api/v1/trajectories">/api/v1/trajectories</a>: the runs behind the figures, as JSON
 <li><a href="healthz">/healthz</a>: 200 while the service lives
 <li><a href="readyz">/readyz</a>: 200 while it takes spans, else 503
 </ul>
@@ -34,11 +37,13 @@ INDEX = b"""<!doctype html>
 
 
 class MetricsApp:
-    """ASGI application; `ready` tells whether the service takes spans now."""
+    """ASGI application; `ready` tells whether the service takes spans now, `find` and `look` know the runs."""
 
-    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool]) -> None:
+    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool], find: Find, look: Look) -> None:
         self._registry = registry
         self._ready = ready
+        self._find = find
+        self._look = look
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,10 +55,14 @@ class MetricsApp:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     async def _answer(self, scope: Scope) -> Answer:
-        if scope["path"] not in ("/", "/metrics", "/healthz", "/readyz"):
-            return 404, b"not found; there are /metrics, /healthz and /readyz\n", {"content-type": TEXT}
+        runs = scope["path"] == trajectories.PATH or scope["path"].startswith(trajectories.PATH + "/")
+        if not runs and scope["path"] not in ("/", "/metrics", "/healthz", "/readyz"):
+            there = f"/metrics, {trajectories.PATH}, /healthz and /readyz"
+            return 404, f"not found; there are {there}\n".encode(), {"content-type": TEXT}
         if scope["method"] not in ("GET", "HEAD"):
             return 405, b"use GET or HEAD\n", {"content-type": TEXT, "allow": "GET, HEAD"}
+        if runs:
+            return await asyncio.to_thread(self._runs, scope)
         if scope["path"] == "/metrics":
             # In a thread, so that a long scrape does not make the service look dead.
             return await asyncio.to_thread(self._metrics, scope)
@@ -62,6 +71,11 @@ class MetricsApp:
         if scope["path"] == "/readyz" and not self._ready():
             return 503, b"not ready\n", {"content-type": TEXT}
         return 200, b"ok\n", {"content-type": TEXT}
+
+    def _runs(self, scope: Scope) -> Answer:
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        status, body = trajectories.answer(scope["path"], query, self._find, self._look)
+        return status, body, {"content-type": "application/json"}
 
     def _metrics(self, scope: Scope) -> Answer:
         query = parse_qs(scope["query_string"].decode("latin-1"))

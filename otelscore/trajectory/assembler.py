@@ -244,9 +244,10 @@ class Assembler:
             together = self._gather(fragment)
             due = max(part.arrived + self._grace(part) for part in together)
         if due > now:
-            self._schedule(together[0], due)
-            for part in together[1:]:
-                part.check_at = due  # it has been looked at
+            for part in together:
+                if part.closed is None:
+                    part.check_at = due  # the others need not be looked at before
+            self._schedule(fragment.root(), due)
         else:
             yield self._close(self._join(together), now)
 

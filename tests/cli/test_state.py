@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from live import QUICK, Agent, Server, eventually, known_runs, start
+from live import QUICK, Agent, Server, eventually, judge, known_runs, start
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -104,4 +106,29 @@ def test_a_damaged_state_is_set_aside_and_the_service_starts(tmp_path):
                    "--state", str(tmp_path))  # fmt: skip
     assert any("damaged" in line for line in server.lines)
     assert list(tmp_path.glob("*damaged*"))
+    assert server.stop() == 0
+
+
+def test_the_runs_behind_a_figure_can_be_found_with_the_verdicts_that_came_later(tmp_path):
+    server = start("--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--metrics", "127.0.0.1:0", *QUICK,
+                   "--state", str(tmp_path))  # fmt: skip
+    provider = TracerProvider(resource=Resource({"service.name": "shop"}), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter(server.grpc, insecure=True)))
+    contexts = known_runs(Agent(provider.get_tracer("shop.agents")))
+    assert eventually(lambda: server.value("trajectories_total"), 4.0) == 4.0
+    judge(server, *zip(contexts, ("pass", "fail", "fail"), strict=True))
+    assert eventually(lambda: server.value("judged_trajectories_total"), 3.0) == 3.0
+    server = restart(server, tmp_path)
+
+    def ask(path: str) -> dict:
+        with urllib.request.urlopen(f"http://{server.metrics}/api/v1/trajectories{path}") as answer:
+            return json.load(answer)
+
+    (ignored,) = ask("?agent=planner&response=concluded")["trajectories"]
+    assert (ignored["outcome"], ignored["task_passed"], ignored["silent_failure"]) == ("completed", False, False)
+    assert [step["response"] for step in ignored["steps"] if step["response"]] == ["concluded"]
+    assert ask(f"/{ignored['trajectory_id']}") == ignored
+    assert len(ask("?outcome=completed")["trajectories"]) == 3
+    assert len(ask("?limit=2")["trajectories"]) == 2
+    assert [run["silent_failure"] for run in ask("")["trajectories"]].count(True) == 1
     assert server.stop() == 0

@@ -53,7 +53,7 @@ def app(ready):
     registry = make_registry(
         lambda: [service_family("open_spans", {(): 7}), service_family("verdicts_pending", {(): 0})]
     )
-    return MetricsApp(registry, lambda: ready[0])
+    return MetricsApp(registry, lambda: ready[0], lambda *query: [], lambda run_id: None)
 
 
 def test_metrics_are_prometheus_text_by_default(app):
@@ -98,7 +98,7 @@ def test_a_living_service_says_so_during_a_long_scrape():
         return []
 
     async def scrape_and_probe():
-        app = MetricsApp(registry, lambda: True)
+        app = MetricsApp(registry, lambda: True, lambda *query: [], lambda run_id: None)
         scrape = asyncio.create_task(request(app, "/metrics"))
         await asyncio.sleep(0)  # lets the scrape begin
         probe = await request(app, "/healthz")

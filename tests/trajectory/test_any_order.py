@@ -104,6 +104,7 @@ def play(requests, pauses, logs=()):
         events += assembler.tick(now)
     while assembler.open_spans:
         now += 5 if now < 300 else 60 if now < 3000 else 20_000
+        assert now < 1_000_000, "something is never final"
         events += assembler.tick(now)
     closed, final = {}, {}
     lone = 0

@@ -191,6 +191,14 @@ def test_so_do_those_that_wait_for_different_spans_of_one_trace(play):
     assert play.closes == 1
 
 
+def test_what_waits_is_not_forgotten_beside_what_has_closed(play):
+    play.send(*spans(tool("t", 0, 1, id="t")))
+    play.wait(ROOT).send(*spans(tool("u", 2, 3, id="u", parent="gone")))
+    assert [run[2] for run in play.wait(IDLE).runs] == [["t"], ["u"]]
+    play.wait(DAY)
+    assert play.assembler.open_spans == 0
+
+
 def test_an_agent_beside_a_tool_that_waits_is_no_run_of_its_own(play):
     play.send(*spans(tool("ask", 2, 8, id="ask", parent="a"), agent("b", 3, 7, tool("u", 4, 5), id="b", parent="a")))
     play.send(*spans(model(0, 1, parent="gone", id="m")))

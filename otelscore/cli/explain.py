@@ -1,0 +1,64 @@
+"""`otelscore explain`: where a figure comes from."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+PATIENCE = 10.0  # seconds
+
+
+@click.command(short_help="Show the steps of a run behind a figure.")
+@click.option("--live", "run_id", required=True, metavar="TRAJECTORY_ID", help="A run that a running service knows.")
+@click.option("--server", default="127.0.0.1:9464", show_default=True, help="Its metrics address.")
+def explain(run_id: str, server: str) -> None:
+    """Show a run's steps, which of them failed and why, and what the agent did about it."""
+    run = _fetch(server, run_id)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 10_000  # a pipe has no edge to wrap at
+    verdict = {True: "passed", False: "failed", None: "unknown"}[run["task_passed"]]
+    silent = ", silently" if run["silent_failure"] else ""
+    console.print(f"{run['agent']} of {run['service']}, {run['started_at']}, {run['duration_seconds']:.1f} s")
+    console.print(f"trace {run['trace_id']}: {run['outcome'] or 'tool calls alone'}; its task: {verdict}{silent}\n")
+    console.print(_steps(run["steps"]))
+
+
+def _fetch(server: str, run_id: str) -> dict[str, Any]:
+    url = f"http://{server}/api/v1/trajectories/{urllib.parse.quote(run_id)}"
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except urllib.error.HTTPError as error:
+        reason = f"no trajectory {run_id} is known there" if error.code == 404 else f"HTTP {error.code}"
+    except (OSError, ValueError) as error:
+        reason = str(getattr(error, "reason", error))
+    raise click.ClickException(f"{server}: {reason}; is that the metrics address of `otelscore serve` with --state?")
+
+
+def _steps(steps: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("step", "agent", "kind", "name", "seconds", "status", "why", "answered by", "recovered"):
+        table.add_column(name, justify="right" if name in ("step", "seconds") else "left", overflow="fold")
+    for step in steps:
+        why = [step["error_class"], step["error_type"], step["soft_error"] and f"result: {step['soft_error']}"]
+        table.add_row(
+            "-" if step["index"] is None else str(step["index"]),
+            step["agent"],
+            step["kind"],
+            step["name"],
+            f"{step['duration_seconds']:.2f}",
+            step["status"],
+            ", ".join(filter(None, why)),
+            step["response"] or "",
+            {True: "yes", False: "no", None: ""}[step["recovered"]],
+        )
+    return table
