@@ -1,9 +1,9 @@
 """What the hot path costs: `python bench/hot_path.py` prints the table of docs/performance.md.
 
-For each profile and transport three things in turn, so that their ratios mean something on a machine that is busy with
+For each profile and transport four things in turn, so that their ratios mean something on a machine that is busy with
 other things too: the floor (bytes are received, nothing is done), decoding alone (bytes in memory -> spans that have
-been read), and the whole way (`otelscore serve` until every run has closed, is final and has been counted). The
-receiver has one core, the sender another, where there are two.
+been read), and the whole way (`otelscore serve` until every run has closed, is final and has been counted), without
+state and with it on disk. The receiver has one core, the sender another, where there are two.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -66,7 +67,7 @@ def main() -> None:
         print(stages(options.seconds))
         return
     print("| profile | transport | bytes a request | floor: spans/s | CPU | decode: spans/s | CPU", end=" ")
-    print("| whole: spans/s | CPU | whole : floor |\n|" + " --- |" * 10)
+    print("| whole: spans/s | CPU | stored: spans/s | CPU | stored : floor |\n|" + " --- |" * 12)
     cases = [("content", False)] if options.quick else product(PROFILES, (False, True))
     for profile, gzipped in cases:
         bodies = _prepare(profile, gzipped, options.seconds)
@@ -75,10 +76,14 @@ def main() -> None:
             connect = partial(connection, gzipped=gzipped)
             floor = _floor(transport, connect, cycle(islice(bodies(), 100)), options.seconds)
             decode = _decode(bodies(), gzipped, options.seconds)
-            whole = _whole(transport, connect, bodies(), options.seconds)
+            whole = _whole(transport, connect, bodies(), options.seconds, "none")
+            with tempfile.TemporaryDirectory() as state:
+                stored = _whole(transport, connect, bodies(), options.seconds, state)
             name = transport + (" gzip" if gzipped else "")
-            ratio = whole.cpu / floor.cpu
-            print(f"| {profile} | {name} | {size:,} | {floor} | {decode} | {whole} | {ratio:.0f} |", flush=True)
+            ratio = stored.cpu / floor.cpu
+            print(
+                f"| {profile} | {name} | {size:,} | {floor} | {decode} | {whole} | {stored} | {ratio:.0f} |", flush=True
+            )
 
 
 def _prepare(profile: str, gzipped: bool, seconds: float) -> Callable[[], Iterator[bytes]]:
@@ -116,12 +121,14 @@ def _decode(bodies: Iterator[bytes], gzipped: bool, seconds: float) -> Cost:
     return Cost(count / wall, cpu / count * 1e6)
 
 
-def _whole(transport: str, connect: Callable[[int], Connection], bodies: Iterator[bytes], seconds: float) -> Cost:
+def _whole(
+    transport: str, connect: Callable[[int], Connection], bodies: Iterator[bytes], seconds: float, state: str
+) -> Cost:
     command = [sys.executable, "-m", "otelscore", "serve", f"--root-grace={GRACE}s", f"--late-window={GRACE}s"]
-    command += [f"--{listener}=127.0.0.1:0" for listener in ("grpc", "http", "metrics")]
+    command += [f"--{listener}=127.0.0.1:0" for listener in ("grpc", "http", "metrics")] + [f"--state={state}"]
     with _process(command, stderr=subprocess.PIPE, env={**os.environ, "OTELSCORE_LOG_FORMAT": "json"}) as server:
         assert server.stderr is not None
-        ports = json.loads(server.stderr.readline())
+        ports = next(said for said in map(json.loads, server.stderr) if said["event"] == "listening")
         port, metrics = (int(ports[name].rpartition(":")[2]) for name in (transport, "metrics"))
         return _measure(server.pid, lambda: connect(port), bodies, seconds, lambda: _drain(metrics))
 

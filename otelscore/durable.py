@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -288,7 +288,8 @@ def _stored(run_id: str, run: Run, score: Score) -> StoredRun:
 def _facts(run: Run) -> bytes:
     """What a restart needs of a run, besides what has a column of its own."""
     targets = [target.hex() if isinstance(target, bytes) else f"session:{target}" for target in run.targets]
-    return orjson.dumps({"row": asdict(run.row), "end": run.end, "targets": targets})
+    row = {name: getattr(run.row, name) for name in Row.__slots__}  # asdict copies, at ten times the cost
+    return orjson.dumps({"row": row, "end": run.end, "targets": targets})
 
 
 def _run(stored: StoredRun) -> Run:

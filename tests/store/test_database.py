@@ -112,6 +112,16 @@ def overwrite(path: Path) -> None:
         file.write(b"\xa5" * 8192)
 
 
+def overwrite_index(path: Path) -> None:
+    """A page that is not read to check what is stored."""
+    with sqlite3.connect(path) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'runs_by_closed'").fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xa5" * 4096)
+
+
 def flip(path: Path) -> None:
     """One bit inside a stored request, where SQLite looks at nothing."""
     data = bytearray(path.read_bytes())
@@ -126,7 +136,7 @@ def drop(path: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("damage", [garbage, cut, overwrite, flip, drop])
+@pytest.mark.parametrize("damage", [garbage, cut, overwrite, overwrite_index, flip, drop])
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(filled: Path, reopen: Reopen, damage) -> None:
     damage(filled)
     damaged = filled.read_bytes()

@@ -81,30 +81,30 @@ def test_memories_are_replaced_ordered_and_forgotten(store: Store) -> None:
     with store.transaction():
         for trace, service, until in (
             (b"a", "shop", 3.0),
-            (b"b", "shop", 2.0),
-            (b"a", "bank", 1.0),
             (b"b", "shop", 9.0),
+            (b"a", "bank", 4.0),
+            (b"b", "shop", 1.0),
         ):
             store.put_memory(trace, service, until, 0, 1, b"")
     assert [memory[:3] for memory in store.memories()] == [
-        (b"a", "bank", 1.0),
+        (b"b", "shop", 1.0),
         (b"a", "shop", 3.0),
-        (b"b", "shop", 9.0),
+        (b"a", "bank", 4.0),
     ]
     with store.transaction():
         store.delete_memory_before(3.0)
-    assert [memory[:3] for memory in store.memories()] == [(b"a", "shop", 3.0), (b"b", "shop", 9.0)]
+    assert [memory[:3] for memory in store.memories()] == [(b"a", "shop", 3.0), (b"a", "bank", 4.0)]
 
 
 def test_a_verdict_is_there_once_and_forgotten_in_time(store: Store) -> None:
-    fail, late = (VERDICT[0], False, *VERDICT[2:]), (*VERDICT[:6], 70.0)
+    fail, late, other = (VERDICT[0], False, *VERDICT[2:]), (*VERDICT[:6], 70.0), ("goal", *VERDICT[1:6], 60.0)
     with store.transaction():
-        store.put_verdicts([VERDICT, fail, VERDICT])
+        store.put_verdicts([VERDICT, fail, other, VERDICT])
         store.put_verdicts([late])
-    assert list(store.verdicts()) == [fail, late]
+    assert list(store.verdicts()) == [fail, other, late]
     with store.transaction():
-        store.delete_verdicts_before(70.0)
-    assert list(store.verdicts()) == [late]
+        store.delete_verdicts_before(60.0)
+    assert list(store.verdicts()) == [other, late]
 
 
 def test_totals_and_values_are_replaced(store: Store) -> None:
