@@ -86,6 +86,8 @@ class Service:
             self._durable = Durable(config, __version__, self._clock, store)
         except ValueError as error:
             raise StartError(f"labels: {error}") from None
+        except StoreError as error:
+            raise StartError(f"{error}; see --state") from None
         self._requests = Counter(dict.fromkeys(product(TRANSPORTS, Signal, Result), 0))
         self._complained: dict[tuple[str, ...], float] = {}
         self._stopping = threading.Event()

@@ -135,7 +135,7 @@ class _Numbers(dict[Any, int]):
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """Everything in `batch`: its facts, in about 55 bytes a span of an agent's run."""
+    """Everything in `batch`: its facts, in about 60 bytes a span of an agent's run."""
     spans, values = batch.spans, _Numbers()
     origin_numbers, origins = _shared([span.origin for span in spans])
     reading_numbers, readings = _shared([OTHER, *(span.reading for span in spans)])

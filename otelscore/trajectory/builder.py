@@ -189,9 +189,12 @@ def _wrappers_above(run: Run) -> set[bytes]:
 def _acknowledged(run: Run, work: Work, named: str) -> bool:
     """Whether the final answer says so: the outermost agent's last model step, a final-answer tool, its own output."""
     outermost = {AgentKey(named)} | {step.agent for step in work.steps if step.node.agent in run.agents}
-    said = [step.acknowledges for step in work.steps if step.kind is Kind.MODEL and step.agent in outermost][-1:]
+    models = [step for step in work.steps if step.kind is Kind.MODEL]
+    said = [step.acknowledges for step in models if step.agent in outermost][-1:]
     said += [node.span.reading.acknowledges for node in work.answers[-1:]]
     said += [node.span.reading.acknowledges for node in run.agents[-1:]]
+    # An outermost agent span that called no model and shows no output, as a workflow's, answers with its agents' words.
+    said += [step.acknowledges for step in models[-1:]]
     return next((answer for answer in said if answer is not None), False)
 
 

@@ -162,7 +162,7 @@ class Trace:
         """Makes one fragment of `one` and of `other`, which is below it or beside it."""
         if one is other:
             return one
-        service, waits, caller = one.service, one.waits, one.caller
+        service, waits, caller = one.service, one.waits, one.caller or other.caller
         if len(one.spans) < len(other.spans):
             one, other = other, one
         del self.live[one.service][one], self.live[other.service][other]
@@ -199,7 +199,7 @@ class Trace:
 
 
 def _call(caller: Fragment, callee: Fragment) -> None:
-    if _can_call(caller, callee):
+    if callee.caller is None and _can_call(caller, callee):
         callee.caller = caller
         caller.below.append(callee)
 

@@ -18,7 +18,7 @@ from support import (
     wrapper,
 )
 
-from otelscore.model import ERROR, SERVER, Failure, Outcome, StepStatus
+from otelscore.model import ERROR, SERVER, Failure, Outcome, Response, StepStatus
 from otelscore.trajectory.builder import build
 
 COMPLETED, FAILED, INCOMPLETE = Outcome
@@ -266,3 +266,11 @@ def test_exceptions_that_came_as_log_records_count():
 
 def test_an_id_is_that_of_the_trace_and_the_topmost_span():
     assert run(agent("a", 0, 9, id="a")).trajectory_id == f"{TRACE.hex()}:{span_id('a').hex()}"
+
+
+def test_an_outermost_agent_without_a_model_call_or_output_answers_with_its_agents_words():
+    inner = agent(
+        "inner", 1, 9, model(1, 2), tool("book", 3, 4, error="PermissionError"), model(5, 6, acknowledges=True)
+    )
+    (run,) = build(spans(agent("flow", 0, 10, inner))).trajectories
+    assert [step.response for step in run.steps if step.failed] == [Response.ACKNOWLEDGED]
