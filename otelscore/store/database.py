@@ -22,7 +22,7 @@ SYNCHRONOUS: dict[Durability, str] = {
     "power": "FULL",
 }
 
-WAL_KEPT = 16 << 20
+WAL_KEPT = 4 << 20
 """Bytes of the write-ahead log that stay on the disk after a checkpoint; a large transaction may make it longer."""
 
 MIGRATIONS = (
@@ -88,7 +88,6 @@ SEALED = (
     ("meta", "value"),
 )
 """Columns whose values end with their checksum: SQLite cannot tell whether the inside of a blob is still the same."""
-
 
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 """Codes that tell of a damaged file when it is opened; the last one of tables that are not what `user_version` says."""

@@ -400,6 +400,19 @@ def test_two_services_in_one_process_are_one_run(play):
     assert set(play.send(*spans(tree))) == {"duplicate"}
 
 
+def test_servers_that_closed_together_have_the_caller_that_came_first(play):
+    """Neither twice among the steps nor lost; the other caller's step is its own."""
+    facts = {"service": "mcp", "flags": REMOTE}
+    play.send(*spans(tool("t", 1, 2, id="s1", parent="t1", **facts), tool("u", 11, 12, id="s2", parent="t2", **facts)))
+    play.wait(ROOT)
+    play.send(*spans(agent("a", 0, 9, tool("t", 1, 3, id="t1"), id="a", parent="web1", flags=REMOTE)))
+    play.send(*spans(agent("b", 10, 19, tool("u", 11, 13, id="t2"), id="b", parent="web2", flags=REMOTE)))
+    assert play.wait(ROOT).runs == [("a", "completed", ["t"]), ("b", "completed", ["u"])]
+    play.wait(DAY)
+    assert play.assembler.open_spans == 0
+    assert len(play.final) == 2
+
+
 # --- Exceptions as log records. ---
 
 
