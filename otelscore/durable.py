@@ -30,6 +30,8 @@ from otelscore.trajectory.assembler import Memory
 
 log = structlog.stdlib.get_logger(__name__)
 
+_NOT_TAKEN = OverloadedError("the request was not taken; try again")
+
 _CLEAN = 600.0  # seconds between two looks for what is too old in the store
 _MEASURE = 10.0  # seconds between two looks at the size of the store
 _FULL, _ROOMY = 0.9, 0.85  # shares of its limit: where the oldest runs begin to leave, and how many do
@@ -141,6 +143,7 @@ class Durable:
             except OverloadedError as error:
                 one.error = error
             else:
+                one.error = _NOT_TAKEN  # until it is, whatever happens to the others
                 spans += len(one.batch.spans)
                 waiting.append(one)
         numbers = [0] * len(waiting)
@@ -154,6 +157,7 @@ class Durable:
                 return
         for one, number in zip(waiting, numbers, strict=True):
             self._pipeline.ingest(one.batch, now, number)
+            one.error = None
 
     def _tick(self, now: float) -> list[Score]:
         scores = self._pipeline.tick(now)

@@ -6,16 +6,18 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import agent, spans
 
 from otelscore.config import Config
 from otelscore.dialects import Context, Registry
-from otelscore.durable import Durable
+from otelscore.durable import Durable, _Waiting
 from otelscore.ingest.decode import Decoder
 from otelscore.model import Batch, OverloadedError, Verdict
 from otelscore.scoring.families import Distribution
+from otelscore.store.codec import encode_batch
 from otelscore.store.store import Store
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -202,3 +204,17 @@ def renamed(batch: Batch, number: int) -> Batch:
     spans = [replace(span, trace_id=number.to_bytes(2, "big") + span.trace_id[2:]) for span in batch.spans]
     verdicts = [replace(one, trace_id=number.to_bytes(2, "big") + one.trace_id[2:]) for one in batch.verdicts]
     return Batch(spans=spans, verdicts=verdicts, records=batch.records)
+
+
+def test_a_request_is_not_acknowledged_where_another_one_before_it_broke_the_way(tmp_path, monkeypatch):
+    machine = Machine(tmp_path)
+    waiting = [_Waiting(batch, encode_batch(batch)) for batch in REQUESTS[:3]]
+    machine.durable._waiting.extend(waiting)
+
+    def break_down(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(machine.durable._pipeline, "ingest", break_down)
+    with pytest.raises(MemoryError):
+        machine.durable._take_waiting()
+    assert all(isinstance(one.error, OverloadedError) for one in waiting)

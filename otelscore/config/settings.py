@@ -92,6 +92,12 @@ def _bytes(text: str) -> int:
     return int(match[1]) * _BYTES[match[2]]
 
 
+def _at_least(least: int, value: int) -> int:
+    if value < least:
+        raise ValueError
+    return value
+
+
 def _fraction(text: str) -> float:
     if not 0 <= (value := float(text)) <= 1:
         raise ValueError
@@ -113,6 +119,7 @@ _ADDRESS = _one("host:port, such as 127.0.0.1:4317 or [::1]:4317", _address)
 _DURATION = _one("a duration, such as 500ms, 10s, 2m, 24h or 7d", _seconds)
 _PERIOD = _one("a duration above zero, such as 10s or 24h", _seconds_above_zero)
 _SIZE = _one("a size above zero in B, KiB, MiB or GiB, such as 20MiB", _bytes)
+_STATE_SIZE = _one("a size of at least 64MiB, such as 2GiB", lambda text: _at_least(64 * 2**20, _bytes(text)))
 _COUNT = _one("a whole number, such as 0 or 5", lambda text: int(_match(r"\d+", text)[0]))
 _LIMIT = _one("a whole number above zero, such as 1000", lambda text: int(_match(r"0*[1-9]\d*", text)[0]))
 _FRACTION = _one("a number from 0 to 1, such as 0.5", _fraction)
@@ -302,7 +309,7 @@ class Config:
     )
     limits_state: int = _setting(
         "limits.state",
-        _SIZE,
+        _STATE_SIZE,
         "2GiB",
         "Size of the state on disk. Near it the oldest closed runs leave early; at it senders are told to retry.",
         "--state-limit",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from otelscore.model import OK, Call, Kind, Role, Span
 from otelscore.trajectory.errors import CLOCK_GRAIN, Judgement
-from otelscore.trajectory.tree import Node
+from otelscore.trajectory.tree import MAX_AT_ONCE, Node
 
 FOLDS = frozenset(
     {
@@ -22,10 +22,6 @@ FOLDS = frozenset(
     }
 )
 """(outer, inner): only like folds into like, and what a tool does inside is the tool's."""
-
-
-MAX_AT_ONCE = 100
-"""Of so many calls of one tool at the same time the second report is looked for; bounds the work."""
 
 
 @dataclass(slots=True, eq=False)

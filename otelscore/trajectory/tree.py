@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from otelscore.model import CONSUMER, SERVER, Kind, Role, Span
 
 
+MAX_AT_ONCE = 100
+"""Where one of many calls at the same time is looked for, only so many of the latest are; bounds the work."""
+
+
 @dataclass(slots=True, eq=False)
 class Node:
     """A span in its tree."""
@@ -159,9 +163,9 @@ def _pair_beside(group: list[Node]) -> set[bytes]:
     running: list[Node] = []
     for node in sorted(group, key=lambda node: (node.span.start, node.kind is Kind.AGENT, node.span.span_id)):
         if node.kind is Kind.TOOL:
-            running.append(node)
+            running = [*running[-MAX_AT_ONCE:], node]
             continue
-        running = [tool for tool in running if tool.span.end >= node.span.start]
+        running = [tool for tool in running if tool.span.end >= node.span.start][-MAX_AT_ONCE:]
         name = node.span.reading.name
         holders = [
             (not (name and name in tool.span.reading.name), tool.span.end - tool.span.start, index)
