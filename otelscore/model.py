@@ -213,7 +213,6 @@ class Reading:
     dialect: str = ""
     name: str = ""  # the tool, retrieval source or model; of an agent span the agent ("" where it names none)
     agent: str = ""  # the agent that the span says it belongs to, where it says so
-    model: str = ""
     call_id: str = ""
     session: str = ""
     role: Role = Role.ORDINARY

@@ -149,7 +149,6 @@ def read(dialect: Dialect, span: RawSpan, kind: Kind, context: Context) -> Readi
         dialect=dialect.name,
         name=name,
         agent=name if kind is Kind.AGENT else agent,
-        model=text(span, dialect.model),
         call_id=call_id,
         session=text(span, dialect.session),
         role=role,

@@ -101,7 +101,6 @@ READING_FORMS = {
     "dialect": REPEATED,
     "name": REPEATED,
     "agent": REPEATED,
-    "model": REPEATED,
     "call_id": PLAIN,
     "session": REPEATED,
     "role": ROLE,

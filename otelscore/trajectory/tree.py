@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from otelscore.model import CONSUMER, SERVER, Kind, Role, Span
 
-
 MAX_AT_ONCE = 100
 """Where one of many calls at the same time is looked for, only so many of the latest are; bounds the work."""
 

@@ -127,11 +127,11 @@ def test_a_span_of_the_application_takes_little() -> None:
 WRITTEN = {
     1: """
         AZsDmpEAk8QILi4uLi4uLjHECC4uLi4uLi4yxAguLi4uLi4uM5MBAgKTAwQFkQGRAJPOO5rKAM6y0F4AzwAAAAEqBfIAk88AAAACGHEaAM7uaygA
-        zwAAAAFloLwAkwACAJGQkwABApOUpHNob3CpZnJhbWV3b3JrgKCUpHNob3CpZnJhbWV3b3JrgKCUpHNob3CpZnJhbWV3b3JrgKCTAQIAAtwAFpKl
-        YWdlbnSkdG9vbJEGkgMEkgMFkQWRoJEFkQCSwMQBMZGQkcKRwpLAlaxUaW1lb3V0RXJyb3KndGltZW91dMPCkcQMVGltZW91dEVycm9ykQWRwJHC
-        kcCSw8KRgJEFkQWRkJGWrHRhc2tfc3VjY2Vzc8MHxBB0dHR0dHR0dHR0dHR0dHR0xACgkZPEEHR0dHR0dHR0dHR0dHR0dHTECHNzc3Nzc3NzlapW
-        YWx1ZUVycm9yp3Vua25vd27CwpCTAwG0dHJhY2VfaWQgaXMgYWxsIHplcm+XxBBhIHRyYWNlIG9mIDE2IGJ5xADECC4uLi4uLi4xp3BsYW5uZXKm
-        c2VhcmNooKR0ZXN0
+        zwAAAAFloLwAkwACAJGQkwABApOUpHNob3CpZnJhbWV3b3JrgKCUpHNob3CpZnJhbWV3b3JrgKCUpHNob3CpZnJhbWV3b3JrgKCTAQIAAtwAFZKl
+        YWdlbnSkdG9vbJEGkgMEkgMFkaCRBZEAksDEATGRkJHCkcKSwJWsVGltZW91dEVycm9yp3RpbWVvdXTDwpHEDFRpbWVvdXRFcnJvcpEFkcCRwpHA
+        ksPCkYCRBZEFkZCRlqx0YXNrX3N1Y2Nlc3PDB8QQdHR0dHR0dHR0dHR0dHR0dMQAoJGTxBB0dHR0dHR0dHR0dHR0dHR0xAhzc3Nzc3Nzc5WqVmFs
+        dWVFcnJvcqd1bmtub3duwsKQkwMBtHRyYWNlX2lkIGlzIGFsbCB6ZXJvl8QQYSB0cmFjZSBvZiAxNiBiecQAxAguLi4uLi4uMadwbGFubmVypnNl
+        YXJjaKCkdGVzdA==
     """,
 }
 """Version -> how it wrote the batch of the test below."""
