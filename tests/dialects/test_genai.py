@@ -287,7 +287,7 @@ def test_names_models_and_sessions(read) -> None:
             "session.id": "s1",
         },
     )
-    assert (reading.name, reading.model, reading.agent, reading.session) == ("gpt", "gpt", "planner", "c1")
+    assert (reading.name, reading.agent, reading.session) == ("gpt", "planner", "c1")
     assert not reading.names_agent
     assert read("x", {"gen_ai.operation.name": "chat", "session.id": "s1"}).session == "s1"
     assert (

@@ -185,7 +185,7 @@ def test_a_step_without_such_metadata_names_no_agent(read) -> None:
 def test_models_and_sessions(read) -> None:
     for key in ("llm.model_name", "llm.request.model_name", "llm.response.model_name"):
         reading = read("ChatOpenAI", {**kind_of("LLM"), key: "gpt", "session.id": "s1"})
-        assert (reading.name, reading.model, reading.session) == ("gpt", "gpt", "s1")
+        assert (reading.name, reading.session) == ("gpt", "s1")
 
 
 def test_the_finish_reason_error_is_a_flag(read) -> None:
