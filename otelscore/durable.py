@@ -161,23 +161,28 @@ class Durable:
 
     def _tick(self, now: float) -> list[Score]:
         scores = self._pipeline.tick(now)
-        if self._store is not None:
-            if self._unsaved or now - self._measured >= _MEASURE:
-                self._measured = now
-                self._make_room(self._store)
-            try:
-                with self._store.transaction():
-                    self._save(self._store, now)
-            except StoreError as error:
-                if not self._unsaved:
-                    log.error("state cannot be written; figures stand still until it can", reason=str(error))
-                self._unsaved = True
-            else:
-                self._unsaved = False
-                self._pipeline.changes.clear()
-                self._pipeline.totals.changed.clear()
-                self._pipeline.assembler.learnt.clear()
+        if self._store is None:
+            self._forget_changes()
+            return scores
+        if self._unsaved or now - self._measured >= _MEASURE:
+            self._measured = now
+            self._make_room(self._store)
+        try:
+            with self._store.transaction():
+                self._save(self._store, now)
+        except StoreError as error:
+            if not self._unsaved:
+                log.error("state cannot be written; figures stand still until it can", reason=str(error))
+            self._unsaved = True
+        else:
+            self._unsaved = False
+            self._forget_changes()
         return scores
+
+    def _forget_changes(self) -> None:
+        self._pipeline.changes.clear()
+        self._pipeline.totals.changed.clear()
+        self._pipeline.assembler.learnt.clear()
 
     def _make_room(self, store: Store) -> None:
         """Near the limit on disk the runs that closed first leave, as they would for want of room in memory."""

@@ -218,3 +218,13 @@ def test_a_request_is_not_acknowledged_where_another_one_before_it_broke_the_way
     with pytest.raises(MemoryError):
         machine.durable._take_waiting()
     assert all(isinstance(one.error, OverloadedError) for one in waiting)
+
+
+def test_without_a_store_nothing_waits_to_be_written():
+    machine = Machine(None)
+    for batch in REQUESTS:
+        machine.durable.accept(batch)
+    machine.wait(HOUR)
+    pipeline = machine.durable._pipeline
+    assert not (pipeline.changes.runs or pipeline.changes.verdicts or pipeline.totals.changed)
+    assert not pipeline.assembler.learnt

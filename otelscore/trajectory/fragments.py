@@ -86,8 +86,7 @@ class Fragment:
             fragment = stack.pop()
             yield fragment
             for inner in map(Fragment.root, fragment.below):
-                called = inner.caller is not None and inner.caller.root() is fragment
-                if called and inner.spans and not inner.has_agent and id(inner) not in seen:
+                if not inner.has_agent and id(inner) not in seen:
                     seen.add(id(inner))
                     stack.append(inner)
 

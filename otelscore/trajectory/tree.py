@@ -162,7 +162,7 @@ def _pair_beside(group: list[Node]) -> set[bytes]:
     running: list[Node] = []
     for node in sorted(group, key=lambda node: (node.span.start, node.kind is Kind.AGENT, node.span.span_id)):
         if node.kind is Kind.TOOL:
-            running = [*running[-MAX_AT_ONCE:], node]
+            running.append(node)
             continue
         running = [tool for tool in running if tool.span.end >= node.span.start][-MAX_AT_ONCE:]
         name = node.span.reading.name

@@ -343,6 +343,12 @@ def test_they_do_not_join_where_two_runs_may_be_theirs(play):
     assert [run[2] for run in play.wait(IDLE).runs] == [[], []]
 
 
+def test_nor_where_the_two_came_apart(play):
+    first, second = agent("a", 0, 9, parent="web1", flags=REMOTE), agent("b", 0, 9, id="b", parent="web2", flags=REMOTE)
+    play.send(*spans(first, second, tool("t", 2, 3, parent="gone", id="t")))
+    assert [run[2] for run in play.wait(IDLE).runs] == [[], []]
+
+
 # --- Services. ---
 
 SERVED = tool("t", 2, 3, id="mcp", service="mcp", span_kind=SERVER, error="TimeoutError", flags=REMOTE)

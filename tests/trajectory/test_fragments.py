@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 from support import LOCAL, REMOTE, TRACE, agent, other, span_id, spans, tool
 
@@ -90,6 +92,23 @@ def test_a_fragment_of_two_names_bears_that_of_its_top(order):
     assert trace.where[span_id("u")].root().service == "shop"
 
 
+def test_fragments_that_closed_together_keep_their_first_caller():
+    def callee(name, parent, flags):
+        return tool("t", 0, 1, id=name, parent=parent, service="mcp", flags=flags)
+
+    trace = trace_of(
+        tool("t", 0, 1, id="a"), callee("s1", "a", REMOTE), callee("s2", "b", REMOTE), callee("s3", "c", LOCAL)
+    )
+    caller = trace.where[span_id("a")].root()
+    trace.join(trace.where[span_id("s2")].root(), trace.where[span_id("s1")].root())
+    trace.join(trace.where[span_id("s1")].root(), trace.where[span_id("s3")].root())
+    for span in spans(tool("t", 0, 1, id="b"), tool("t", 0, 1, id="c", service="mcp")):
+        trace.add(span)
+    assert together(trace, "s1", "s2", "s3", "c")
+    assert trace.where[span_id("s1")].holder() is caller
+    assert list(trace.where[span_id("b")].root().members()) == [trace.where[span_id("b")].root()]
+
+
 def test_what_is_removed_waits_no_more():
     trace = trace_of(tool("t", 0, 1, id="t", parent="gone"))
     trace.remove(trace.where[span_id("t")].root())
@@ -103,6 +122,19 @@ def test_services_that_call_each_other_in_a_circle_hold_themselves(order):
     trace = trace_of(*ring, order=order)
     holders = {id(trace.where[span_id(f"{i}")].holder()) for i in range(4)}
     assert len(holders) == 1
+
+
+@pytest.mark.parametrize("order", list(permutations("pcf")))
+def test_also_where_two_of_them_are_one(order):
+    ring = spans(
+        tool("t", 0, 1, id="p", parent="c", flags=REMOTE, service="one"),
+        tool("t", 0, 1, id="c", parent="f", flags=REMOTE, service="two"),
+        tool("t", 0, 1, id="f", parent="p", flags=LOCAL, service="one"),
+    )
+    trace = Trace(TRACE)
+    for name in order:
+        trace.add(next(span for span in ring if span.span_id == span_id(name)))
+    assert len({id(trace.where[span_id(name)].holder()) for name in "pcf"}) == 1
 
 
 def test_a_chain_of_services_is_cut_where_no_real_one_is_as_long():

@@ -143,6 +143,13 @@ def test_reports_are_paired_one_to_one():
     assert [step.call_id for step in run(tree).steps] == ["c1", "c2"]
 
 
+def test_one_report_is_not_the_second_of_two_calls():
+    tree = agent(
+        "a", 0, 9, tool("t", 1, 5, scope="one"), tool("t", 1.1, 4.9, scope="two"), tool("t", 1.2, 4.8, scope="two")
+    )
+    assert names(run(tree)) == ["t", "t"]
+
+
 def test_one_below_the_other_is_no_second_report():
     """A streaming model whose tool runs another agent of another framework."""
     inner = agent("b", 2, 7, model(2, 7, scope="two", name="small"), scope="two")
