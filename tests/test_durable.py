@@ -226,5 +226,5 @@ def test_without_a_store_nothing_waits_to_be_written():
         machine.durable.accept(batch)
     machine.wait(HOUR)
     pipeline = machine.durable._pipeline
-    assert not (pipeline.changes.runs or pipeline.changes.verdicts or pipeline.totals.changed)
-    assert not pipeline.assembler.learnt
+    left = (pipeline.changes.runs, pipeline.changes.verdicts, pipeline.totals.changed)
+    assert not any((*left, pipeline.assembler.learnt))
