@@ -162,3 +162,41 @@ def responses(trajectory: Trajectory) -> list[str | None]:
 
 def recoveries(trajectory: Trajectory) -> list[bool | None]:
     return [step.recovered for step in trajectory.steps if step.failed]
+
+
+KEYS = [
+    "trajectory_id",
+    "trace_id",
+    "service",
+    "agent",
+    "model",
+    "started_at",
+    "duration_seconds",
+    "outcome",
+    "task_passed",
+    "trajectory_length",
+    "tool_errors",
+    "tool_error_rate",
+    "recovery_rate",
+    "resolution_rate",
+    "hard_failure",
+    "silent_failure",
+    "implied_step_success_rate",
+    "steps",
+]
+STEP_KEYS = [
+    "index",
+    "kind",
+    "name",
+    "agent",
+    "status",
+    "error_class",
+    "error_type",
+    "soft_error",
+    "response",
+    "sane",
+    "recovered",
+    "duration_seconds",
+    "span_id",
+]
+"""A score's and a step's keys as JSON has them, in DESIGN.md's order."""

@@ -158,16 +158,14 @@ class Assembler:
         """Takes back what was remembered before a restart, in order of `until`."""
         self._memory[trace_id, service] = memory
 
-    def resume(self, trace_id: bytes, top_span_id: bytes, run_id: str, closed: float) -> bool:
-        """Tells that a run had closed before a restart, once its spans are back; False where they are not."""
+    def resume(self, trace_id: bytes, top_span_id: bytes, run_id: str, closed: float) -> None:
+        """Tells, once its spans are back, that a run had closed before a restart."""
         trace = self._traces.get(trace_id)
         fragment = trace.where.get(top_span_id) if trace is not None else None
-        if fragment is None:
-            return False
-        root = fragment.root()
-        root.trajectory_ids.add(run_id)
-        root.first_closed = min(closed, closed if root.first_closed is None else root.first_closed)
-        return True
+        if fragment is not None:
+            root = fragment.root()
+            root.trajectory_ids.add(run_id)
+            root.first_closed = closed if root.first_closed is None else min(closed, root.first_closed)
 
     def is_open(self, trace_id: bytes) -> bool:
         """Whether anything of a trace can still change."""

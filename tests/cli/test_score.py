@@ -7,46 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support import KEYS, STEP_KEYS
 
 from otelscore.cli.main import main
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 RETRIED = CORPUS / "pydantic_ai" / "S2_retried"
-KEYS = [
-    "trajectory_id",
-    "trace_id",
-    "service",
-    "agent",
-    "model",
-    "started_at",
-    "duration_seconds",
-    "outcome",
-    "task_passed",
-    "trajectory_length",
-    "tool_errors",
-    "tool_error_rate",
-    "recovery_rate",
-    "resolution_rate",
-    "hard_failure",
-    "silent_failure",
-    "implied_step_success_rate",
-    "steps",
-]
-STEP_KEYS = [
-    "index",
-    "kind",
-    "name",
-    "agent",
-    "status",
-    "error_class",
-    "error_type",
-    "soft_error",
-    "response",
-    "sane",
-    "recovered",
-    "duration_seconds",
-    "span_id",
-]
 
 
 def score(*args: object, stdin: bytes | None = None):

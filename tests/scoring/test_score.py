@@ -3,47 +3,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from support import KEYS, STEP_KEYS
 
 from otelscore.model import ErrorClass, Kind, Outcome, Response, StepStatus
 from otelscore.scoring.score import Errors, errors_of, score_trajectory
 
 OK, ERROR, UNRECOVERABLE, SKIPPED = StepStatus
-
-KEYS = [
-    "trajectory_id",
-    "trace_id",
-    "service",
-    "agent",
-    "model",
-    "started_at",
-    "duration_seconds",
-    "outcome",
-    "task_passed",
-    "trajectory_length",
-    "tool_errors",
-    "tool_error_rate",
-    "recovery_rate",
-    "resolution_rate",
-    "hard_failure",
-    "silent_failure",
-    "implied_step_success_rate",
-    "steps",
-]
-STEP_KEYS = [
-    "index",
-    "kind",
-    "name",
-    "agent",
-    "status",
-    "error_class",
-    "error_type",
-    "soft_error",
-    "response",
-    "sane",
-    "recovered",
-    "duration_seconds",
-    "span_id",
-]
 
 
 def test_a_clean_run_has_no_rate_of_answers_to_failures(step, run):
