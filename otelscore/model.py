@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from functools import cached_property
 from typing import Protocol
 
 AttributeValue = str | bool | int | float | bytes | list["AttributeValue"] | dict[str, "AttributeValue"] | None
@@ -43,15 +44,18 @@ class Kind(StrEnum):
     MODEL = "model"
     TOOL = "tool"
     RETRIEVAL = "retrieval"
+    LOOP = "loop"  # calls a model until it is done: an agent where it has tools, else a wrapper (its tree tells)
     WRAPPER = "wrapper"  # bookkeeping of an agent dialect: workflow, chain, invocation, loop cycle
     OTHER = "other"  # no agent dialect knows it: HTTP, database, the application's own spans
 
-    @property
+    @cached_property
     def is_step(self) -> bool:
-        return self in _STEP_KINDS
+        return self in (Kind.MODEL, Kind.TOOL, Kind.RETRIEVAL)
 
 
-_STEP_KINDS = frozenset({Kind.MODEL, Kind.TOOL, Kind.RETRIEVAL})
+# For the hot path, by a name of their own: in Python 3.11 `Kind.TOOL` takes ten times as long as `TOOL`.
+AGENT, MODEL, TOOL, RETRIEVAL = Kind.AGENT, Kind.MODEL, Kind.TOOL, Kind.RETRIEVAL
+LOOP, WRAPPER = Kind.LOOP, Kind.WRAPPER
 
 
 class ErrorClass(StrEnum):
@@ -101,6 +105,10 @@ class StepStatus(StrEnum):
     SKIPPED = "skipped"
 
 
+SKIPPED = StepStatus.SKIPPED
+_FAILED = frozenset({StepStatus.ERROR, StepStatus.UNRECOVERABLE})
+
+
 class Role(IntEnum):
     """Tools that are not what they look like."""
 
@@ -109,6 +117,11 @@ class Role(IntEnum):
     HANDOFF = 2  # passes control to another agent
     FINAL_ANSWER = 3  # carries the answer; ends the run
     BOOKKEEPING = 4  # the framework's own, e.g. ADK's "(merged tools)"
+    PART = 5  # a stage of the call directly above, such as carrying it out: its failure is that call's
+
+
+ORDINARY, DELEGATION, HANDOFF = Role.ORDINARY, Role.DELEGATION, Role.HANDOFF
+FINAL_ANSWER, BOOKKEEPING, PART = Role.FINAL_ANSWER, Role.BOOKKEEPING, Role.PART
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,20 +193,19 @@ class Verdict:
     """Somebody's judgement whether the task was done, aimed at a span, a trace or a session."""
 
     evaluator: str
-    passed: bool
+    passed: bool | None  # None: it cannot be read
     time: int
     trace_id: bytes = b""
     span_id: bytes = b""  # b"": the whole trace
     session: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SpanException:
-    """An exception that came as a log record; counts as if it were an event of the span."""
+class Unusable(StrEnum):
+    """Why a verdict judges no run; a label."""
 
-    trace_id: bytes
-    span_id: bytes
-    failure: Failure
+    UNREADABLE = "unreadable"  # neither pass nor fail, or about nothing
+    AMBIGUOUS = "ambiguous"  # what it is about holds several runs
+    EXPIRED = "expired"  # no run came that it is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +215,34 @@ class Call:
     call_id: str
     name: str = ""
     arguments: bytes | None = None  # keyed hash, None: not captured
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a call, where it was captured: whether it says that the call failed, never the words."""
+
+    call: Call  # that a model was told the result of; without id and name where it is the span's own call
+    flagged: bool = False  # a flag of its own says that it failed
+    soft_error: str = ""  # the rule that it matched
+    failure: Failure | None = None  # what it says about the error
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFacts:
+    """What log records say about a span; counts as if the span said it itself.
+
+    A record may come before its span, and only the span tells whether it is a tool or a model. So what a tool takes
+    from it (`arguments`, `result`) and what a model or an agent does (the rest) stand side by side.
+    """
+
+    trace_id: bytes
+    span_id: bytes
+    failure: Failure | None = None
+    arguments: bytes | None = None
+    result: Result | None = None
+    requested: tuple[Call, ...] = ()
+    results: tuple[Result, ...] = ()
+    acknowledges: bool | None = None
 
 
 @dataclass(slots=True)  # a value, but one is made for every span, and frozen it costs four times as much
@@ -218,6 +258,8 @@ class Reading:
     role: Role = Role.ORDINARY
     arguments: bytes | None = None  # keyed hash of the call's arguments, None: not captured
     requested: tuple[Call, ...] = ()  # the calls a model asked for, in its order
+    results: tuple[Result, ...] = ()  # of the calls it had asked for before, as this model call was told them
+    offered: bool = False  # a model call that was offered tools
     flagged: bool = False  # the dialect's own flag says that it failed
     skipped: bool = False  # cancelled, deferred or waiting for a human
     failure: Failure | None = None  # error evidence outside the result
@@ -269,7 +311,7 @@ class Reader(Protocol):
 
     def read(self, span: RawSpan) -> Reading: ...
 
-    def read_log(self, log: RawLog) -> Verdict | SpanException | None: ...
+    def read_log(self, log: RawLog) -> Verdict | SpanFacts | None: ...
 
 
 @dataclass(slots=True)
@@ -278,7 +320,7 @@ class Batch:
 
     spans: list[Span] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    exceptions: list[SpanException] = field(default_factory=list)
+    facts: list[SpanFacts] = field(default_factory=list)  # from log records
     records: int = 0  # log records in the request
     rejected: int = 0  # spans or log records that were bad
     reason: str = ""  # why the first of them was
@@ -301,6 +343,7 @@ class Step:
     error_type: str = ""
     soft_error: str = ""
     response: Response | None = None
+    answered_by: int | None = None  # the index of the step that shows the response; None: none, or not a step
     recovered: bool | None = None  # None where the step did not fail, or nobody can know
     call_id: str = ""
     arguments: bytes | None = None
@@ -309,7 +352,7 @@ class Step:
 
     @property
     def failed(self) -> bool:
-        return self.status is StepStatus.ERROR or self.status is StepStatus.UNRECOVERABLE
+        return self.status in _FAILED
 
     @property
     def duration_seconds(self) -> float:
@@ -354,16 +397,17 @@ class Trajectory:
     labels: Mapping[str, str] = field(default_factory=dict)  # what the user made labels, of agent span and resource
     cluster: str = ""
     fault: str = ""  # the first injected fault; such a run stays out of every production figure
+    because: str = ""  # what the outcome was seen by; for people
     targets: frozenset[bytes] = frozenset()  # ids of the spans at which a verdict about the run may be aimed
+    trajectory_id: str = field(init=False)  # made once: what is kept of a million runs shares it
+
+    def __post_init__(self) -> None:
+        self.trajectory_id = f"{self.trace_id.hex()}:{self.top_span_id.hex()}"
 
     @property
     def duration_seconds(self) -> float:
         """0 where the sender's clock ran backwards."""
         return max(self.end - self.start, 0) / 1e9
-
-    @property
-    def trajectory_id(self) -> str:
-        return f"{self.trace_id.hex()}:{self.top_span_id.hex()}"
 
 
 Clock = Callable[[], float]

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from otelscore.config import Config
 from otelscore.model import SCORING_VERSION, Batch, Kind, OverloadedError, Score, Span, Trajectory, Verdict
@@ -18,21 +19,27 @@ from otelscore.scoring.labels import LabelLimiter
 from otelscore.scoring.score import score_trajectory
 from otelscore.scoring.totals import Totals
 from otelscore.scoring.window import Row, Windows, judged, make_row
-from otelscore.trajectory.assembler import Assembler, Closed, Final, Graces
-from otelscore.trajectory.verdicts import Target, VerdictBook, targets_of
+from otelscore.tally import Tally
+from otelscore.trajectory.assembler import Assembler, Closed, Final, Graces, Standing
+from otelscore.trajectory.verdicts import Heard, Target, VerdictBook, targets_of
 
 OWN_SCOPE = "otelscore"
 """Scope of otelscore's own telemetry, which is never scored."""
 
-FATES = ("kept", "duplicate", "ignored", "late", "rejected")
+_LABEL_HOLD = 7 * 86_400.0
+"""Seconds for which a label value that nobody uses keeps its series, at the least."""
+
+_AT_ONCE = 100
+"""Journal entries that are looked through at a time."""
 
 
 @dataclass(slots=True)
 class Run:
     """A trajectory that closed. `trajectory` and `score` go when it is final; the rest stays for late verdicts."""
 
+    number: int  # rises from run to run
+    run_id: str
     row: Row
-    trace_id: str  # hex, as in exemplars
     start: int
     end: int
     targets: tuple[Target, ...]
@@ -44,20 +51,27 @@ class Run:
     counted: bool = False  # its verdict is in the counters
     until: float = 0.0  # when it is too old for a verdict; 0.0: not final
 
+    @property
+    def trace_id(self) -> str:
+        """Hex, as in exemplars."""
+        return self.run_id.partition(":")[0]
+
 
 @dataclass(slots=True)
 class Changes:
     """What a store has to write so that a restart finds the same state; whoever has written it clears it."""
 
-    runs: dict[str, None] = field(default_factory=dict)  # ids of those that came, changed or went
-    verdicts: list[tuple[Verdict, float]] = field(default_factory=list)  # with the time at which each is forgotten
-    requests: list[int] = field(default_factory=list)  # that hold nothing any more that can still change
+    scored: dict[int, tuple[Run, Score]] = field(default_factory=dict)  # runs that closed, also anew, by number
+    changed: dict[int, Run] = field(default_factory=dict)  # those of which something else has changed
+    gone: list[int] = field(default_factory=list)
+    entries: list[int] = field(default_factory=list)  # of the journal that hold nothing that can still change
     last_request: int = 0  # the last one that is in the counters
 
     def clear(self) -> None:
-        self.runs.clear()
-        self.verdicts.clear()
-        self.requests.clear()
+        self.scored.clear()
+        self.changed.clear()
+        self.gone.clear()
+        self.entries.clear()
 
 
 class Pipeline:
@@ -77,140 +91,195 @@ class Pipeline:
                 dedupe=config.dedupe_window,
             ),
             unsafe=lambda tool: _matches(tool, config.side_effects),
+            speakers=frozenset(config.verdicts_attributes),
             max_remembered=config.limits_final_traces,
+            max_hoping=config.limits_open_spans // 2,
         )
-        self.limiter = LabelLimiter(config.limits_label_values, config.labels)
+        hold = max(_LABEL_HOLD, config.windows[-1], config.verdict_window)  # nothing shown bears a released value
+        self.limiter = LabelLimiter(config.limits_label_values, config.labels, hold)
         self._windows = Windows(config.windows, config.limits_rows)
         self._figures = Figures(self._windows, config.horizons, self.limiter.names)
         self.totals = Totals(self.limiter)
-        self._verdicts = VerdictBook(config.verdicts_evaluators, config.verdict_window, config.limits_pending_verdicts)
+        evaluators = (*config.verdicts_evaluators, *config.verdicts_attributes)
+        self.verdicts = VerdictBook(evaluators, config.verdict_window, config.limits_verdicts)
         self._scored: dict[str, Run] = {}
         self._judgeable: OrderedDict[str, Run] = OrderedDict()  # final ones
-        self._holding: dict[int, int] = {}  # request -> how many of its traces are open
-        self._requests: dict[bytes, list[int]] = {}  # trace -> requests that hold something of it
-        self._awaited: set[bytes] = set()  # traces of exceptions whose spans may never come
+        self._numbers = 0
+        self._holding: dict[int, int] = {}  # journal entry -> how many of its traces are open
+        self._entries: dict[bytes, list[int]] = {}  # trace -> journal entries that hold something of it
+        self._mixed: dict[int, float] = {}  # journal entry that is kept though a part of it is final -> since when
+        self._awaited: set[bytes] = set()  # traces of log records whose spans may never come
         self.changes = Changes()
-        self._fates: Counter[str] = Counter()
-        self._log_fates: Counter[str] = Counter()
-        self._dialects: Counter[str] = Counter()
-        self._lone_model_calls = 0
+        self.tally = Tally(self.assembler, self._windows, self.limiter, self.verdicts)
         self._scopes: dict[str, bool] = {OWN_SCOPE: False}
 
-    def check_room(self, spans: int) -> None:
-        """Raises OverloadedError where there is no room now for so many more spans."""
-        if self.assembler.open_spans + spans > self._config.limits_open_spans:
+    def check_room(self, more: int) -> None:
+        """Raises OverloadedError where there is no room now for so many more spans and facts from log records."""
+        if self.assembler.open_spans + self.assembler.logged.spans + more > self._config.limits_open_spans:
+            self.tally.reach("open_spans")
             raise OverloadedError(f"limits.open_spans ({self._config.limits_open_spans}) is reached; try again later")
 
-    def ingest(self, batch: Batch, now: float, request: int = 0) -> None:
-        """Takes a decoded request for which there is room; `request` is its number where it is stored, rising."""
+    def ingest(self, batch: Batch, now: float, request: int = 0) -> list[Heard]:
+        """Takes a decoded request for which there is room; `request` is its number in the journal, rising.
+
+        Gives what became of each of its `verdicts`.
+        """
+        self.limiter.now = now
         for span in batch.spans:
-            self._fates[self._take(span, now)] += 1
-        for exception in batch.exceptions:
-            self.assembler.log(exception, now)
-        for verdict in batch.verdicts:
-            self._hear(verdict, now)
-        kept = len(batch.verdicts) + len(batch.exceptions)
+            self.tally.fates[self._take(span, now)] += 1
+        for facts in batch.facts:
+            self.assembler.log(facts, now)
+        heard = [self._hear(verdict, now) for verdict in batch.verdicts]
+        kept = len(batch.verdicts) + len(batch.facts)
         if batch.records:
-            self._log_fates["kept"] += kept
-            self._log_fates["rejected"] += batch.rejected
-            self._log_fates["ignored"] += batch.records - kept - batch.rejected
+            self.tally.log_fates["kept"] += kept
+            self.tally.log_fates["rejected"] += batch.rejected
+            self.tally.log_fates["ignored"] += batch.records - kept - batch.rejected
         else:
-            self._fates["rejected"] += batch.rejected
-        self._hold(batch, request)
+            self.tally.fates["rejected"] += batch.rejected
+        self._hold_request(batch, request, now)
+        self._count_unusable()
+        return heard
 
     def replay(self, batch: Batch, now: float, request: int) -> None:
         """Takes the spans of a stored request back; they are in the counters already."""
         for span in batch.spans:
             if self._is_read(span.origin.scope):
-                self.assembler.add(span, now)
-        for exception in batch.exceptions:
-            self.assembler.log(exception, now)
-        self._hold(batch, request)
+                self.assembler.replay(span, now)
+        for facts in batch.facts:
+            self.assembler.log(facts, now)
+        self._hold_request(batch, request, now)
 
     def run(self, run_id: str) -> Run | None:
         """A run that has closed and is not forgotten."""
         return self._scored.get(run_id) or self._judgeable.get(run_id)
 
-    def restore(self, runs: Mapping[str, Run], verdicts: Iterable[tuple[Verdict, float]], now: float) -> None:
+    def restore(self, runs: Sequence[Run], verdicts: Iterable[tuple[Verdict, float]], now: float) -> None:
         """Takes back the runs that had closed before a restart, and the verdicts with when each is forgotten.
 
-        The spans of those that were not final come by `replay` and then `resume`.
+        The spans of those that were not final come by `replay` and `resume`.
         """
         for verdict, until in verdicts:
-            self._verdicts.add(verdict, until - self._config.verdict_window)
-        for run_id, run in sorted(runs.items(), key=lambda item: item[1].closed):
-            self._verdicts.enter(run_id, run.start, run.targets)
-            self._windows.add(run_id, judged(run.row, None), run.closed)
+            self.verdicts.add(verdict, until - self._config.verdict_window)
+        for run in sorted(runs, key=lambda run: run.closed):
+            self.verdicts.enter(run.run_id, run.start, run.targets)
+            self._windows.restore_run(run.run_id, run.row, run.closed, now)
+            self._numbers = max(self._numbers, run.number)
             if not run.final:
-                self._scored[run_id] = run
-        for run_id, run in sorted(runs.items(), key=lambda item: item[1].until):
-            if run.final:
-                self._judgeable[run_id] = run
-        for run_id, run in sorted(runs.items(), key=lambda item: item[1].judged or 0.0):
-            if run.judged is not None:
-                self._windows.judge(run_id, run.row, run.judged)
-        self._windows.expire(now)
+                self._scored[run.run_id] = run
+        self._judgeable.update((run.run_id, run) for run in sorted(runs, key=lambda run: run.until) if run.final)
+        for run in sorted((run for run in runs if run.judged is not None), key=lambda run: run.judged or 0.0):
+            self._windows.restore_verdict(run.run_id, run.row, run.judged or 0.0, now)
+        for run_id in self._judgeable:
+            self.verdicts.settle(run_id)
+        # All of this is counted and stored, but for what there is no room for any more.
+        self.verdicts.unusable.clear()
+        self.verdicts.changed = {verdict: None for verdict, until in self.verdicts.changed.items() if until is None}
 
     def drop(self, run_ids: Iterable[str]) -> None:
         """Forgets runs before their time, for want of room on disk; those that can still change stay."""
         for run_id in run_ids:
             if self._judgeable.pop(run_id, None) is not None:
-                self._verdicts.leave(run_id)
+                self.verdicts.retire(run_id)
                 self._windows.drop(run_id)
 
-    def resume(self) -> None:
-        """Ties the runs that were not final to their spans, when all stored requests are replayed."""
-        for run_id, run in list(self._scored.items()):
-            top_span_id = bytes.fromhex(run_id.partition(":")[2])
-            self.assembler.resume(bytes.fromhex(run.trace_id), top_span_id, run_id, run.closed)
+    def resume(self, standings: Iterable[Standing], entry: int, now: float) -> None:
+        """Takes back what had closed before a restart, from an entry of the journal, in the order of the journal."""
+        traces = set()
+        for standing in standings:
+            self.assembler.resume(standing)
+            traces.add(standing.trace_id)
+        self.hold(traces, entry, now)
 
     def tick(self, now: float) -> list[Score]:
         """Closes what is over and counts what is final; the scores of what closed, also of what closed anew."""
+        self.totals.release(self.limiter.release(now))
         scores = list(self._digest(self.assembler.tick(now), now))
-        self._verdicts.expire(now)
+        self._windows.expire(now)  # also where nobody ever asks for figures
+        self.verdicts.expire(now)
         while self._judgeable and next(iter(self._judgeable.values())).until <= now:
             self._forget_oldest()
         for trace_id in [trace_id for trace_id in self._awaited if not self.assembler.is_open(trace_id)]:
             self._awaited.discard(trace_id)
-            self._release(trace_id)
+            self._release(trace_id, now)
+        self._count_unusable()
         return scores
 
     def close_all(self, now: float) -> list[Score]:
         """Closes everything for good: the end of files, never of a service."""
-        return list(self._digest(self.assembler.close_all(now), now))
+        self.limiter.now = now
+        scores = list(self._digest(self.assembler.close_all(now), now))
+        self._count_unusable()
+        return scores
+
+    def rows(self) -> list[Row]:
+        """The rows of all runs in the longest window."""
+        return self._windows.held()
+
+    @property
+    def verdicts_pending(self) -> int:
+        """Verdicts about runs that have not come."""
+        return self.verdicts.pending
 
     def families(self, now: float) -> list[Family]:
         """Every metric as of `now`."""
-        return [*self._figures.families(now), *self.totals.families(), *self._own_families(now)]
+        return [*self.figures(now), *self._about_itself(now)]
 
-    def _hold(self, batch: Batch, request: int) -> None:
-        """Notes for which traces a stored request must be kept."""
-        if not request:
-            return
-        self.changes.last_request = request
-        traces = {span.trace_id for span in batch.spans} | {exception.trace_id for exception in batch.exceptions}
-        traces = {trace_id for trace_id in traces if self.assembler.is_open(trace_id)}
-        if not traces:
-            self.changes.requests.append(request)
-            return
-        self._holding[request] = len(traces)
-        for trace_id in traces:
-            self._requests.setdefault(trace_id, []).append(request)
-        self._awaited |= {exception.trace_id for exception in batch.exceptions} & traces
+    def figures(self, now: float) -> list[Family]:
+        """Those about runs."""
+        return [*self._figures.families(now), *self.totals.families()]
 
-    def _release(self, trace_id: bytes) -> None:
-        for request in self._requests.pop(trace_id, ()):
-            self._holding[request] -= 1
-            if not self._holding[request]:
-                del self._holding[request]
-                self.changes.requests.append(request)
+    def _about_itself(self, now: float) -> list[Family]:
+        info: dict[str, dict[tuple[str, ...], float]] = {
+            "horizon_info": {(",".join(self._config.step_kinds),): 1.0},
+            "build_info": {(self._version, str(SCORING_VERSION)): 1.0},
+        }
+        return self.tally.families(now) + [service_family(name, values) for name, values in info.items()]
+
+    def mixed(self, before: float) -> list[int]:
+        """Entries of the journal that have held more than what can still change since before then; the oldest ones."""
+        return [entry for entry, since in islice(self._mixed.items(), _AT_ONCE) if since < before]
+
+    def purify(self, entries: Iterable[int]) -> None:
+        """Takes note that these hold no more than what can still change."""
+        for entry in entries:
+            self._mixed.pop(entry, None)
+
+    def hold(self, traces: Set[bytes], entry: int, now: float) -> None:
+        """Notes for which traces an entry of the journal must be kept: as long as one of them is open."""
+        held = [trace_id for trace_id in traces if self.assembler.is_open(trace_id)]
+        for trace_id in held:
+            self._entries.setdefault(trace_id, []).append(entry)
+        if held:
+            self._holding[entry] = len(held)
+            if len(held) < len(traces):
+                self._mixed[entry] = now
+        else:
+            self.changes.entries.append(entry)
+
+    def _hold_request(self, batch: Batch, request: int, now: float) -> None:
+        if request:
+            self.changes.last_request = request
+            logged = {facts.trace_id for facts in batch.facts}
+            self.hold({span.trace_id for span in batch.spans} | logged, request, now)
+            self._awaited |= logged & self._entries.keys()
+
+    def _release(self, trace_id: bytes, now: float) -> None:
+        for entry in self._entries.pop(trace_id, ()):
+            self._holding[entry] -= 1
+            if not self._holding[entry]:
+                del self._holding[entry]
+                self._mixed.pop(entry, None)
+                self.changes.entries.append(entry)
+            else:
+                self._mixed.setdefault(entry, now)
 
     def _take(self, span: Span, now: float) -> str:
         if not self._is_read(span.origin.scope):
             return "ignored"
         fate = self.assembler.add(span, now)
         if fate == "kept" and span.reading.dialect:
-            self._dialects[span.reading.dialect] += 1
+            self.tally.dialects[span.reading.dialect] += 1
         for verdict in span.reading.verdicts:
             self._hear(verdict, now)
         return fate
@@ -224,40 +293,51 @@ class Pipeline:
                 self._scopes[scope] = read
         return read
 
-    def _hear(self, verdict: Verdict, now: float) -> None:
-        new, about = self._verdicts.add(verdict, now)
-        if new:
+    def _hear(self, verdict: Verdict, now: float) -> Heard:
+        heard, about = self.verdicts.add(verdict, now)
+        if heard is not Heard.DUPLICATE and verdict.passed is not None:
             self.totals.count_verdict(verdict)
-            self.changes.verdicts.append((verdict, now + self._config.verdict_window))
         for run_id in about:
             self._judge(run_id, now)
+        return heard
+
+    def _count_unusable(self) -> None:
+        for verdict, reason in self.verdicts.unusable:
+            self.totals.count_unusable(verdict, reason)
+        self.verdicts.unusable.clear()
 
     def _digest(self, events: Iterable[Closed | Final], now: float) -> Iterator[Score]:
         for event in events:
             if isinstance(event, Closed):
                 yield from self._close(event, now)
             else:
-                self._lone_model_calls += event.lone_model_calls
+                for trajectory in event.resumed:
+                    self._score_again(trajectory)
+                self.tally.lone_model_calls += event.lone_model_calls
                 for run_id in event.trajectory_ids:
+                    self.tally.early_finals += event.early and run_id in self._scored
                     self._finalize(run_id, now)
                 if event.last:
-                    self._release(event.trace_id)
+                    self._release(event.trace_id, now)
 
     def _close(self, event: Closed, now: float) -> Iterator[Score]:
-        wanted = [trajectory for trajectory in event.trajectories if self._is_scored(trajectory)]
+        wanted = [trajectory for trajectory in event.trajectories if self.is_scored(trajectory)]
         gone = {*event.withdrawn, *(trajectory.trajectory_id for trajectory in event.trajectories)}
         gone -= {trajectory.trajectory_id for trajectory in wanted}
         judged_anew: set[str] = set()
-        for trajectory in wanted:
-            self._judgeable.pop(trajectory.trajectory_id, None)  # it was final, forgotten, and is sent again
-            judged_anew |= self._verdicts.enter(trajectory.trajectory_id, trajectory.start, targets_of(trajectory))
+        runs = [(trajectory.trajectory_id, targets_of(trajectory), trajectory) for trajectory in wanted]
+        for run_id, targets, trajectory in runs:
+            again = self._judgeable.pop(run_id, None)  # it was final, forgotten, and is sent again
+            if again is not None:
+                self._discard(again)
+            judged_anew |= self.verdicts.enter(run_id, trajectory.start, targets)
         for run_id in gone:
-            judged_anew |= self._verdicts.leave(run_id)
+            judged_anew |= self.verdicts.leave(run_id)
         replaced = {run_id: self._scored.pop(run_id) for run_id in gone if run_id in self._scored}
-        self.changes.runs.update(dict.fromkeys(replaced))
-        for trajectory in wanted:
-            run_id = trajectory.trajectory_id
-            trajectory.verdict = self._verdicts.verdict_of(run_id)
+        for old in replaced.values():
+            self._discard(old)
+        for run_id, targets, trajectory in runs:
+            trajectory.verdict = self.verdicts.verdict_of(run_id)
             score = score_trajectory(trajectory)
             labels = self.limiter.group(trajectory)
             row = make_row(trajectory, score, labels, self.limiter, self._kinds)
@@ -266,25 +346,42 @@ class Pipeline:
             known = self._scored.get(run_id)
             closed = known.closed if known else min((old.closed for old in replaced.values()), default=now)
             judged_at = None if row.verdict is None else known.judged if known and known.judged else now
-            self._scored[run_id] = Run(
+            if known is None:
+                self._numbers += 1
+            run = Run(
+                number=known.number if known else self._numbers,
+                run_id=run_id,
                 row=row,
-                trace_id=score.trace_id,
                 start=trajectory.start,
                 end=trajectory.end,
-                targets=targets_of(trajectory),
+                targets=targets,
                 closed=closed,
                 trajectory=trajectory,
                 score=score,
                 judged=judged_at,
             )
-            self.changes.runs[run_id] = None
+            self._scored[run_id] = run
+            self.changes.scored[run.number] = run, score
             yield score
         for run_id in replaced:
             self._windows.remove(run_id)
         for run_id in judged_anew - gone:
             self._judge(run_id, now)
 
-    def _is_scored(self, trajectory: Trajectory) -> bool:
+    def _score_again(self, trajectory: Trajectory) -> None:
+        """Gives a run that closed before a restart what is needed to count it."""
+        run = self._scored.get(trajectory.trajectory_id)
+        if run is not None:
+            trajectory.verdict = self.verdicts.verdict_of(run.run_id)
+            run.trajectory, run.score = trajectory, score_trajectory(trajectory)
+
+    def _discard(self, run: Run) -> None:
+        self.changes.gone.append(run.number)
+        self.changes.scored.pop(run.number, None)
+        self.changes.changed.pop(run.number, None)
+
+    def is_scored(self, trajectory: Trajectory) -> bool:
+        """Whether the settings want a run."""
         config = self._config
         return (
             not trajectory.fault  # injected faults stay out of production figures
@@ -296,15 +393,16 @@ class Pipeline:
     def _judge(self, run_id: str, now: float) -> None:
         """Gives a run the verdict that now counts."""
         scored = self._scored.get(run_id) or self._judgeable[run_id]
-        verdict = self._verdicts.verdict_of(run_id)
+        verdict = self.verdicts.verdict_of(run_id)
         passed = None if verdict is None else verdict.passed
         if scored.trajectory is not None:
             scored.trajectory.verdict = verdict
         if passed is not scored.row.verdict:
             scored.row = judged(scored.row, passed)
             scored.judged = None if passed is None else now
+            self.limiter.use_group(scored.row.labels)
             self._windows.judge(run_id, scored.row, now)
-            self.changes.runs[run_id] = None
+            self.changes.changed[scored.number] = scored
         if scored.final:
             self._count_verdict(run_id, scored, now)
 
@@ -316,66 +414,25 @@ class Pipeline:
         scored.trajectory = scored.score = None
         scored.final, scored.until = True, now + self._config.verdict_window
         self._judgeable[run_id] = scored
-        self.changes.runs[run_id] = None
+        self.verdicts.settle(run_id)
+        self.changes.changed[scored.number] = scored
         self._count_verdict(run_id, scored, now)
         if len(self._judgeable) > self._config.limits_rows:
             self._forget_oldest()
+            self.tally.reach("rows")
 
     def _forget_oldest(self) -> None:
-        run_id, _ = self._judgeable.popitem(last=False)
-        self._verdicts.leave(run_id)
-        self.changes.runs[run_id] = None
+        run_id, run = self._judgeable.popitem(last=False)
+        self.verdicts.retire(run_id)
+        self._discard(run)
 
     def _count_verdict(self, run_id: str, scored: Run, now: float) -> None:
         """Counts the verdict of a final run, once: a counter takes nothing back."""
-        verdict = self._verdicts.verdict_of(run_id)
+        verdict = self.verdicts.verdict_of(run_id)
         if verdict is not None and not scored.counted:
             scored.counted = True
-            self.changes.runs[run_id] = None
+            self.changes.changed[scored.number] = scored
             self.totals.fold_verdict(scored.row, verdict, scored.trace_id, scored.end, now)
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """The pipeline's own counters, plain; `load_counts` takes them back."""
-        return {
-            "fates": dict(self._fates),
-            "log_fates": dict(self._log_fates),
-            "dialects": dict(self._dialects),
-            "overflows": dict(self.limiter.overflows),
-            "model_calls": {"lone": self._lone_model_calls},
-        }
-
-    def load_counts(self, counts: Mapping[str, Mapping[str, int]]) -> None:
-        """Goes on from where the counters were."""
-        self._fates.update(counts["fates"])
-        self._log_fates.update(counts["log_fates"])
-        self._dialects.update(counts["dialects"])
-        self.limiter.overflows.update(counts["overflows"])
-        self._lone_model_calls += counts["model_calls"]["lone"]
-
-    def _own_families(self, now: float) -> list[Family]:
-        open_trajectories, opened = self.assembler.open_trajectories()
-        fates: dict[tuple[str, ...], float] = {(fate,): float(self._fates[fate]) for fate in FATES}
-        log_fates: dict[tuple[str, ...], float] = {
-            (fate,): float(self._log_fates[fate]) for fate in ("kept", "ignored", "rejected")
-        }
-        numbers: dict[str, dict[tuple[str, ...], float]] = {
-            "spans_received_total": {(): sum(fates.values())},
-            "spans_total": fates,
-            "spans_read_total": {(dialect,): float(count) for dialect, count in self._dialects.items()},
-            "log_records_received_total": {(): sum(log_fates.values())},
-            "log_records_total": log_fates,
-            "model_calls_without_agent_total": {(): float(self._lone_model_calls)},
-            "open_trajectories": {(): float(open_trajectories)},
-            "oldest_open_trajectory_age_seconds": {(): 0.0 if opened is None else max(now - opened, 0.0)},
-            "open_spans": {(): float(self.assembler.open_spans)},
-            "verdicts_pending": {(): float(self._verdicts.pending)},
-            "rows": {stream: float(count) for stream, count in self._windows.rows.items()},
-            "rows_dropped_total": {stream: float(count) for stream, count in self._windows.dropped.items()},
-            "label_overflow_total": {(label,): float(count) for label, count in self.limiter.overflows.items()},
-            "horizon_info": {(",".join(self._config.step_kinds),): 1.0},
-            "build_info": {(self._version, str(SCORING_VERSION)): 1.0},
-        }
-        return [service_family(name, values) for name, values in numbers.items()]
 
 
 def _matches(text: str, patterns: Sequence[str]) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -13,16 +14,20 @@ from pathlib import Path
 import structlog
 
 from otelscore import __version__
-from otelscore.config import Address, Config
-from otelscore.dialects import Context, Registry
+from otelscore.config import LIMITS, Address, Config
+from otelscore.dialects import DIALECTS, Context, Registry
+from otelscore.dialects.mapping import UserMapping, with_mapping
+from otelscore.dialects.verdict_json import verdict_of_json
 from otelscore.durable import Durable
+from otelscore.export import verdicts
 from otelscore.export.http import MetricsApp
 from otelscore.export.prometheus import make_registry
 from otelscore.ingest.decode import Decoder
 from otelscore.ingest.grpc import GrpcServer
 from otelscore.ingest.http import OtlpHttp
 from otelscore.ingest.receiver import Receiver, Result, Signal
-from otelscore.model import Clock
+from otelscore.model import Batch, Clock, Kind, Reader, Verdict
+from otelscore.plugins import PluginError, load_dialects
 from otelscore.scoring.families import Family, service_family
 from otelscore.serving import HttpServer, PortInUseError
 from otelscore.store.errors import StoreError
@@ -61,17 +66,55 @@ def steady_clock() -> Clock:
     return lambda: offset + time.monotonic()
 
 
-def make_decoder(config: Config, key: bytes) -> Decoder:
-    """The decoder with every dialect, as an installation is configured; `key` is the installation's, for hashes."""
+def make_reader(config: Config, key: bytes) -> Registry:
+    """Every dialect, as an installation is configured; `key` is the installation's, for hashes.
+
+    The user's own attributes come first, then what other packages bring. Raises PluginError where these cannot be used.
+    """
     context = Context(
         key=key,
         soft_errors=config.soft_errors,
         cluster_by=config.cluster_by,
         labels=frozenset(config.labels),
         threshold=config.verdicts_threshold,
+        speakers=frozenset(config.verdicts_attributes),
     )
-    resource_keys = frozenset({*config.labels, *filter(None, (config.cluster_by,))})
-    return Decoder(Registry(context), resource_keys)
+    return Registry(context, with_mapping(_mapping(config), (*load_dialects(), *DIALECTS)))
+
+
+def _mapping(config: Config) -> UserMapping:
+    failed_if: dict[str, frozenset[str]] = {}
+    for attribute, value in config.mapping_failed_if:
+        failed_if[attribute] = failed_if.get(attribute, frozenset()) | {value.lower()}
+    values = {
+        Kind.TOOL: config.mapping_tools,
+        Kind.MODEL: config.mapping_models,
+        Kind.AGENT: config.mapping_agents,
+        Kind.RETRIEVAL: config.mapping_retrievals,
+        Kind.WRAPPER: config.mapping_wrappers,
+    }
+    sources = {
+        "tool_name": config.mapping_tool_name,
+        "call_id": config.mapping_call_id,
+        "arguments": config.mapping_arguments,
+        "result": config.mapping_result,
+        "input": config.mapping_input,
+        "output": config.mapping_output,
+        "agent": config.mapping_agent,
+        "model": config.mapping_model,
+        "session": config.mapping_session,
+    }
+    return UserMapping(
+        kind=config.mapping_kind,
+        kinds={name.lower(): kind for kind, names in values.items() for name in names},
+        sources={field: attributes for field, attributes in sources.items() if attributes},
+        failed_if=failed_if,
+    )
+
+
+def make_decoder(config: Config, reader: Reader) -> Decoder:
+    """A decoder for that reader, which keeps of resources what an installation is configured to."""
+    return Decoder(reader, frozenset({*config.labels, *filter(None, (config.cluster_by,))}))
 
 
 class Service:
@@ -90,17 +133,33 @@ class Service:
             raise StartError(f"{error}; see --state") from None
         self._requests = Counter(dict.fromkeys(product(TRANSPORTS, Signal, Result), 0))
         self._complained: dict[tuple[str, ...], float] = {}
+        self._reached = self._durable.reached()
         self._stopping = threading.Event()
-        self._started = False
+        self._started = self._stumbled = False
         self._ticker = threading.Thread(target=self._tick, name="ticker", daemon=True)
+        try:
+            reader = make_reader(config, self._durable.key)
+        except PluginError as error:
+            raise StartError(str(error)) from None
         receiver = Receiver(
-            make_decoder(config, self._durable.key), self._durable.accept, self._count, config.limits_request_size
+            make_decoder(config, reader),
+            self._durable.accept,
+            self._count,
+            self._durable.reach,
+            config.limits_request_size,
         )
         concurrency, patience = config.limits_concurrent_requests, config.limits_request_time
         grpc, http, metrics = config.grpc_endpoint, config.http_endpoint, config.metrics_endpoint
         self._grpc = GrpcServer(receiver, grpc.host, grpc.port, patience, concurrency)
         self._http = HttpServer(OtlpHttp(receiver, patience, concurrency), http.host, http.port, SENDERS)
-        app = MetricsApp(make_registry(self.families), self._is_ready, self._durable.find, self._durable.look)
+        app = MetricsApp(
+            make_registry(self.families),
+            self._is_ready,
+            self._durable.find,
+            self._durable.look,
+            lambda body: verdicts.answer(body, self._read_verdict, self._hear),
+            patience,
+        )
         self._metrics = HttpServer(app, metrics.host, metrics.port, SCRAPERS)
 
     def start(self) -> Ports:
@@ -146,7 +205,9 @@ class Service:
         log.info("stopped")
 
     def _is_ready(self) -> bool:
-        return self._started and not self._stopping.is_set()
+        """Whether requests are taken, and what comes of them is."""
+        able = self._durable.is_writable and not self._stumbled
+        return self._started and able and not self._stopping.is_set()
 
     def families(self) -> list[Family]:
         """Every metric as it is now."""
@@ -162,6 +223,14 @@ class Service:
         families.append(service_family("decode_errors_total", unreadable))
         return families
 
+    def _read_verdict(self, given: object) -> Verdict:
+        config = self._config
+        evaluator = next(iter(config.verdicts_evaluators), "")
+        return verdict_of_json(given, int(self._clock() * 1e9), config.verdicts_threshold, evaluator)
+
+    def _hear(self, heard: Sequence[Verdict]) -> Sequence[str]:
+        return self._durable.accept(Batch(verdicts=list(heard)))
+
     def _count(self, signal: Signal, transport: str, result: Result) -> None:
         with self._lock:
             self._requests[transport, signal, result] += 1
@@ -175,25 +244,59 @@ class Service:
             count = self._requests[trouble]
         log.warning("requests " + result, transport=transport, signal=str(signal), total=count)
 
+    def _tell_of_limits(self) -> None:
+        now = self._clock()
+        for limit, count in self._durable.reached().items():
+            times = count - self._reached[limit]
+            if times and now - self._complained.get((limit,), -_COMPLAINT) >= _COMPLAINT:
+                self._complained[limit,] = now
+                self._reached[limit] = count
+                setting = LIMITS[limit]
+                value = str(getattr(self._config, setting.field))
+                log.warning("a limit was reached", setting=setting.name, value=value, times=times, meaning=setting.doc)
+
     def _tick(self) -> None:
         pause = min(_TICK, max(0.02, self._config.root_grace / 4))
         while not self._stopping.wait(pause):
-            for score in self._durable.tick():
-                log.debug(
-                    "trajectory closed",
-                    trajectory_id=score.trajectory_id,
-                    service=score.service,
-                    agent=score.agent,
-                    outcome=score.outcome,
-                    steps=score.trajectory_length,
-                    failed=score.tool_errors,
-                )
+            try:
+                self._look_at_clock()
+            except Exception as error:
+                self._stumbled = True
+                self._tell_of_stumble(error)
+            else:
+                self._stumbled = False
+
+    def _look_at_clock(self) -> None:
+        self._tell_of_limits()
+        for score in self._durable.tick():
+            log.debug(
+                "trajectory closed",
+                trajectory_id=score.trajectory_id,
+                service=score.service,
+                agent=score.agent,
+                outcome=score.outcome,
+                steps=score.trajectory_length,
+                failed=score.tool_errors,
+            )
+
+    def _tell_of_stumble(self, error: Exception) -> None:
+        """Logs a bug of ours: where it is, but not its own words, which may quote content."""
+        now = self._clock()
+        if now - self._complained.get(("tick",), -_COMPLAINT) >= _COMPLAINT:
+            self._complained["tick",] = now
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error(
+                "internal error while runs were closed; one may stay open until a restart, the others go on",
+                error=type(error).__name__,
+                where=where,
+            )
 
 
 def _open_store(config: Config) -> Store | None:
     if config.state == "none":
         return None
     folder = Path(config.state).expanduser()
+    log.info("restoring state", folder=str(folder))  # a large one takes minutes
     try:
         store = Store.open(folder, "power" if config.durability == "power" else "process", config.limits_state)
     except StoreError as error:

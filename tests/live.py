@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -39,9 +39,9 @@ class Server:
     metrics: str
     lines: list[str]
 
-    def scrape(self) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+    def scrape(self, timeout: float = PATIENCE) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
         """Metric name -> labels -> value."""
-        with urllib.request.urlopen(f"http://{self.metrics}/metrics") as answer:
+        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=timeout) as answer:
             text = answer.read().decode()
         found: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
         for family in text_string_to_metric_families(text):
@@ -60,9 +60,10 @@ class Server:
         return self.process.wait(PATIENCE)
 
 
-def start(*args: str, env: dict[str, str] | None = None) -> Server:
+def start(*args: str, env: dict[str, str] | None = None, under: Sequence[str] = ()) -> Server:
+    """`under`: a command that starts the one that follows it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "otelscore", "serve", *args],
+        [*under, sys.executable, "-m", "otelscore", "serve", *args],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OTELSCORE_LOG_FORMAT": "json", "OTELSCORE_STATE": "none", **(env or {})},
@@ -97,12 +98,13 @@ def span_exporter(server: Server, protocol: str) -> SpanExporter:
 class Agent:
     """A travel agent that writes OTel GenAI spans."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, name: str = "planner") -> None:
         self.tracer = tracer
+        self.name = name
 
     def run(self, *steps: Callable[[], None], crash: str = "") -> SpanContext:
-        attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "planner"}
-        with self.tracer.start_as_current_span("invoke_agent planner", attributes=attributes) as span:
+        attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": self.name}
+        with self.tracer.start_as_current_span(f"invoke_agent {self.name}", attributes=attributes) as span:
             for step in steps:
                 step()
             if crash:
@@ -110,9 +112,12 @@ class Agent:
                 span.set_status(Status(StatusCode.ERROR, crash))
             return span.get_span_context()
 
-    def chat(self, text: str = "", call: str = "", error: str = "") -> Callable[[], None]:
+    def chat(self, text: str = "", *calls: str, call: str = "", error: str = "") -> Callable[[], None]:
         parts = [{"type": "text", "content": text}] if text else []
-        parts += [{"type": "tool_call", "id": call, "name": "flights", "arguments": {"to": "NYC"}}] if call else []
+        parts += [
+            {"type": "tool_call", "id": one, "name": "flights", "arguments": {"to": "NYC"}}
+            for one in filter(None, (*calls, call))
+        ]
         output = json.dumps([{"role": "assistant", "parts": parts}])
         attributes = {
             "gen_ai.operation.name": "chat",

@@ -1,7 +1,7 @@
 """Captured requests of real agent frameworks give what their truth says, in any order and however they are split.
 
-`corpus/<framework>/<scenario>/request-*.binpb` are the bodies in the order in which they arrived, `truth.json` says
-what otelscore has to make of them.
+`corpus/<framework>/<scenario>/request-*` are the bodies in the order in which they arrived, protobuf (.binpb) or JSON
+(.json), and `truth.json` says what otelscore has to make of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gzip
 import json
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ scenarios = pytest.mark.parametrize(
 
 def decode(scenario: Path) -> list[Batch]:
     decoder = Decoder(Registry(Context(key=bytes(16))))
-    return [decoder.traces(path.read_bytes()) for path in sorted(scenario.glob("request-*.binpb"))]
+    read = {".binpb": decoder.traces, ".json": decoder.traces_json}
+    return [read[path.suffix](path.read_bytes()) for path in sorted(scenario.glob("request-*"))]
 
 
 def score(batches: Iterable[Batch]) -> list[Score]:
@@ -98,14 +100,83 @@ def test_order_repetition_and_splitting_of_the_requests_change_nothing(scenario:
     assert score([Batch(spans=spans * 2)]) == expected
 
 
+@pytest.mark.parametrize("dropped", [{Kind.TOOL}, {Kind.TOOL, Kind.AGENT, Kind.WRAPPER}], ids=["tools", "but models"])
+@pytest.mark.parametrize("framework", ["strands", "vercel-ai-v7"])
+def test_without_tool_spans_the_messages_show_the_same_tools(framework: str, dropped: set[Kind]) -> None:
+    for scenario in sorted((CORPUS / framework).iterdir()):
+        truth = json.loads((scenario / "truth.json").read_text())
+        spans = {span.span_id: span for batch in decode(scenario) for span in batch.spans}
+        wanted = sorted(sorted((step["name"], step["failed"]) for step in run["steps"]) for run in truth["runs"])
+        found = [
+            sorted((step.name, step.failed) for step in run.steps if step.kind is Kind.TOOL)
+            for run in score([Batch(spans=without(spans, dropped))])
+        ]
+        assert sorted(filter(None, found)) == wanted, scenario.name
+
+
+def without(spans: dict[bytes, Span], kinds: set[Kind]) -> list[Span]:
+    """The spans that are of other kinds, each below the nearest of them."""
+
+    def parent(span: Span) -> bytes:
+        above = spans.get(span.parent_id)
+        return parent(above) if above is not None and above.reading.kind in kinds else span.parent_id
+
+    return [replace(span, parent_id=parent(span)) for span in spans.values() if span.reading.kind not in kinds]
+
+
 def one_by_one(spans: Iterable[Span]) -> list[Batch]:
     return [Batch(spans=[span]) for span in spans]
 
 
 def test_the_corpus_is_all_there() -> None:
     frameworks = {scenario.parent.name for scenario in SCENARIOS}
-    assert frameworks == {"langchain_openinference", "ms_agent_framework", "pydantic_ai", "strands", "vercel-ai-v7"}
-    assert len(SCENARIOS) == 74
+    assert frameworks == {
+        "agent-framework-openinference",
+        "agno",
+        "autogen",
+        "crewai",
+        "google-adk",
+        "google-adk-1.16",
+        "google-adk-1.5",
+        "google-adk-schema1",
+        "haystack-2.18",
+        "haystack-native",
+        "langchain_openinference",
+        "langchain_traceloop",
+        "langfuse",
+        "langfuse-langgraph",
+        "langgraph-traceloop-0.40",
+        "langsmith",
+        "llama-index-traceloop",
+        "llama_index",
+        "llama_index-own",
+        "mastra-0.24",
+        "mastra-1.4",
+        "mastra-1.71",
+        "mcp-sdk2-native",
+        "mlflow",
+        "mlflow-langgraph",
+        "mlflow-openai-agents",
+        "ms_agent_framework",
+        "openai-agents-logfire",
+        "openai-agents-traceloop",
+        "openai_agents_openinference",
+        "openai_agents_otelv2",
+        "openinference-dspy",
+        "pydantic-ai-0.0.48",
+        "pydantic-ai-0.4",
+        "pydantic-ai-1.0",
+        "pydantic_ai",
+        "semantic_kernel",
+        "smolagents",
+        "strands",
+        "strands-mcp",
+        "vercel-ai-v4",
+        "vercel-ai-v5-json",
+        "vercel-ai-v6",
+        "vercel-ai-v7",
+    }
+    assert len(SCENARIOS) == 373
 
 
 @pytest.mark.local_data

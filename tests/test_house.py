@@ -14,9 +14,9 @@ HOUSE = Path(otelscore.__file__).parent
 FILES = sorted(HOUSE.rglob("*.py"))
 
 GROUND = frozenset({"model"})
-PIPELINE = GROUND | {"config", "dialects", "trajectory", "scoring", "pipeline"}
-DURABLE = PIPELINE | {"store", "durable"}
-SERVICE = DURABLE | {"ingest", "export", "serving", "logs", "service"}
+PIPELINE = GROUND | {"config", "dialects", "trajectory", "scoring", "tally", "pipeline"}
+DURABLE = PIPELINE | {"store", "saved", "durable"}
+SERVICE = DURABLE | {"ingest", "export", "serving", "logs", "plugins", "service"}
 
 MAY_IMPORT = {
     "model": frozenset(),
@@ -27,10 +27,13 @@ MAY_IMPORT = {
     "ingest": GROUND,
     "store": GROUND,
     "serving": GROUND,
+    "plugins": GROUND | {"dialects"},
     "trajectory": GROUND | {"dialects"},
     "export": GROUND | {"scoring"},
-    "pipeline": GROUND | {"config", "trajectory", "scoring"},
+    "tally": GROUND | {"config", "trajectory", "scoring"},
+    "pipeline": GROUND | {"config", "trajectory", "scoring", "tally"},
     "demo": GROUND,
+    "saved": DURABLE,
     "durable": DURABLE,
     "service": SERVICE,
     "faults": SERVICE,
@@ -58,7 +61,7 @@ IO_MODULES = frozenset(
 )
 IO_CALLS = frozenset({"open", "print", "input"})
 WITH_IO = {"ingest/grpc.py", "ingest/http.py", "ingest/files.py"}
-SANS_IO = {"model", "dialects", "trajectory", "scoring", "pipeline", "ingest"}
+SANS_IO = {"model", "dialects", "trajectory", "scoring", "tally", "pipeline", "ingest"}
 
 
 def place(path: Path) -> str:
@@ -121,7 +124,7 @@ def test_between_listeners_and_exporters_there_is_no_io(path):
 
 def test_imports_are_found():
     """Else the tests above could not fail."""
-    assert rooms_used(HOUSE / "pipeline.py") == {"config", "model", "scoring", "trajectory"}
+    assert rooms_used(HOUSE / "pipeline.py") == {"config", "model", "scoring", "tally", "trajectory"}
     assert "grpc" in set(imports(HOUSE / "ingest" / "grpc.py"))
 
 

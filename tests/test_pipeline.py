@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support import SECOND, TRACE, Made, agent, failure, model, other, span_id, spans, tool, without, wrapper
 
 from otelscore.config import Config
-from otelscore.model import Batch, OverloadedError, SpanException, Verdict
+from otelscore.model import Batch, OverloadedError, SpanFacts, Verdict
 from otelscore.pipeline import Pipeline
 
 ROOT, ORPHAN, IDLE, LATE, HOUR, DAY = 10, 120, 900, 120, 3600, 86_400
@@ -156,9 +156,7 @@ def test_every_span_has_one_fate_and_they_add_up(play):
 
 def test_log_records_add_up_too(play):
     play.pipeline.ingest(
-        Batch(
-            verdicts=[says(True)], exceptions=[SpanException(TRACE, b"12345678", failure("X"))], records=5, rejected=1
-        ),
+        Batch(verdicts=[says(True)], facts=[SpanFacts(TRACE, b"12345678", failure("X"))], records=5, rejected=1),
         0.0,
     )
     assert play.shown("log_records_total") == {("kept",): 2, ("ignored",): 2, ("rejected",): 1}
@@ -343,6 +341,95 @@ def test_a_verdict_about_a_step_is_only_counted(play):
     assert play.one("verdicts_total", verdict="fail") == 1
 
 
+def test_it_is_said_at_once_what_became_of_each_verdict(play):
+    play.send(CLEAN)
+    play.send(agent("a", 0, 1, id="a"), agent("b", 2, 3, id="b"), trace=TRACES[0])
+    play.wait(ROOT)
+    heard = play.pipeline.ingest(
+        Batch(
+            verdicts=[
+                says(True),
+                says(True),
+                says(False, trace=TRACES[0]),
+                says(False, trace=TRACES[1]),
+                says(True, evaluator="style"),
+                says(None),
+            ]
+        ),
+        play.now,
+    )
+    assert heard == ["counted", "duplicate", "ambiguous", "waiting", "ignored", "unreadable"]
+
+
+def test_verdicts_that_judge_no_run_are_counted_by_reason(play):
+    unusable = {"evaluator": "task_success"}
+    play.hear(says(True, trace=TRACES[1]))
+    zeros = {("unreadable",): 0, ("ambiguous",): 0, ("expired",): 0}
+    assert play.shown("verdicts_unusable_total", **unusable) == zeros
+    play.send(agent("a", 0, 1, id="a"), agent("b", 2, 3, id="b"))
+    play.hear(says(False), says(None), says(None))
+    play.send(CLEAN, trace=TRACES[2])
+    play.hear(says(True, trace=TRACES[2]))
+    play.wait(ROOT + LATE)
+    counted = zeros | {("unreadable",): 1, ("ambiguous",): 1}
+    assert play.shown("verdicts_unusable_total", **unusable) == counted
+    play.wait(8 * DAY)
+    assert play.shown("verdicts_unusable_total", **unusable) == counted | {("expired",): 1}
+    assert play.shown("verdicts_total", **unusable) == {("pass",): 2, ("fail",): 1}
+
+
+@pytest.mark.parametrize("on", ["agent", "tool", "http"])
+def test_an_attribute_on_any_span_of_the_run_is_its_verdict(play, on):
+    said = {on: {"verdicts": (says(False, span=on, evaluator="task.success"),)}}
+    run = agent("a", 0, 9, tool("t", 1, 2, id="tool", **said.get("tool", {})), id="agent", **said.get("agent", {}))
+    elsewhere = agent("b", 10, 11, model(10, 11), id="b")
+    play.send(other(0, 20, run, id="http", **said.get("http", {})))
+    if on != "http":  # which is above both
+        play.send(elsewhere)
+    play.wait(ROOT)
+    assert play.shown("silent_failure_ratio", window="5m", service_name="shop") == {("a",): 1}
+
+
+def test_an_evaluation_outranks_what_the_run_says_of_itself(play):
+    own = says(True, time=60, span="a", evaluator="task.success")
+    play.send(agent("a", 0, 9, tool("t", 1, 2), id="a", verdicts=(own,)))
+    play.wait(ROOT)
+    assert play.one("task_pass_ratio", window="5m") == 1
+    play.hear(says(False))
+    assert play.one("task_pass_ratio", window="5m") == 0
+
+
+def test_how_late_a_verdict_was_is_counted_by_its_own_time(play):
+    play.send(CLEAN)  # ends at 9
+    play.wait(ROOT + LATE).hear(says(True, time=309))
+    delays = play.one("verdict_delay_seconds")
+    assert (sum(delays.counts), delays.sum) == (1, 300)
+
+
+def test_the_exemplar_of_silent_failures_is_one_of_them(play):
+    kinds = {
+        TRACES[0]: (CLEAN, False),
+        TRACES[1]: (RECOVERS, True),
+        TRACES[2]: (CONCLUDES, False),
+        TRACES[3]: (FAILS, False),
+        TRACES[4]: (RECOVERS, False),
+    }
+    for trace, (tree, passed) in kinds.items():
+        play.send(tree, trace=trace)
+        play.hear(says(passed, trace=trace))
+    play.wait(ROOT + LATE)
+    family = next(one for one in play.pipeline.families(play.now) if one.metric.name == "judged_trajectories_total")
+    exemplars = {
+        sample.labels[2:]: bytes.fromhex(sample.exemplar.trace_id) for sample in family.samples if sample.exemplar
+    }
+    assert exemplars == {
+        ("fail", "none", "false"): TRACES[0],
+        ("fail", "recovered", "false"): TRACES[4],
+        ("fail", "unrecovered", "false"): TRACES[2],
+        ("fail", "unrecovered", "true"): TRACES[3],
+    }
+
+
 def test_scores_know_the_verdict_that_came_before_the_close(play):
     play.hear(says(False))
     play.send(CLEAN)
@@ -437,6 +524,27 @@ def test_there_is_room_for_all_of_a_request_or_for_none():
         play.pipeline.check_room(2)
     play.wait(ROOT + LATE)
     play.pipeline.check_room(4)
+
+
+def test_runs_that_wait_for_their_parents_leave_half_of_the_room_to_others():
+    play = Play(limits_open_spans=12)
+    for trace in TRACES[:3]:
+        play.send(agent("a", 0, 9, model(0, 1), tool("t", 1, 2), id="a", parent="gone"), trace=trace)
+        play.wait(1)
+    play.wait(ORPHAN + LATE)
+    assert play.one("early_final_trajectories_total") == 1
+    assert play.shown("limit_reached_total")[("open_spans",)] == 1
+    assert sum(play.shown("trajectories_total").values()) == 1
+    assert play.one("window_trajectories", window="1h") == 3
+    play.pipeline.check_room(6)
+
+    again = Play()
+    again.pipeline.tally.load(play.pipeline.tally.dump())
+    assert again.one("early_final_trajectories_total") == 1
+
+    play.wait(DAY)
+    assert play.one("early_final_trajectories_total") == 1
+    assert sum(play.shown("trajectories_total").values()) == 3
 
 
 def test_rows_beyond_the_limit_leave_early():

@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import json
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from otelscore.cli.options import with_config
+from otelscore.config import Config
+
 PATIENCE = 10.0  # seconds
 
 
-@click.command(short_help="Show the steps of a run behind a figure.")
-@click.option("--live", "run_id", required=True, metavar="TRAJECTORY_ID", help="A run that a running service knows.")
-@click.option("--server", default="127.0.0.1:9464", show_default=True, help="Its metrics address.")
-def explain(run_id: str, server: str) -> None:
-    """Show a run's steps, which of them failed and why, and what the agent did about it."""
+@click.command(short_help="Show how spans were read and why a run was scored as it was.")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH...]")
+@click.option("--trace", default="", metavar="ID", help="Only traces whose id begins so, in hex.")
+@click.option("--live", "run_id", metavar="TRAJECTORY_ID", help="Instead of files: a run that a running service knows.")
+@click.option("--server", default="127.0.0.1:9464", show_default=True, help="The metrics address of that service.")
+@with_config()
+def explain(config: Config, paths: tuple[Path, ...], trace: str, run_id: str | None, server: str) -> None:
+    """Show every span of the traces in files (as `otelscore score` takes them): what it was read as and by which rule,
+    which step it became, why that failed and what the agent did about it. With --live, show a run's steps alone.
+    """
+    if bool(paths) == bool(run_id):
+        raise click.UsageError("give files to explain, or --live with the id of a run")
+    if run_id:
+        _show_live(run_id, server)
+        return
+    from otelscore.cli.traces import print_traces, read_traces
+
+    found = read_traces(paths, config)
+    for error in found.errors:
+        click.echo(f"Error: {error}", err=True)
+    if not print_traces(found, trace):
+        raise click.ClickException(f"no trace with spans begins with {trace}" if trace else "no spans were found")
+    if found.errors:
+        sys.exit(2)
+
+
+def _show_live(run_id: str, server: str) -> None:
     run = _fetch(server, run_id)
     console = Console(highlight=False)
     if not console.is_terminal:

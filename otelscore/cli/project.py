@@ -98,7 +98,7 @@ def project(given: Sequence[list[float]], steps: list[int], traces: tuple[Path, 
 
 def _observe(paths: tuple[Path, ...]) -> tuple[_Observed, bool]:
     """What the runs in these files show, and whether some of the files could not be read."""
-    from otelscore.cli.score import score_paths
+    from otelscore.cli.batch import score_paths
 
     result = score_paths(paths)
     for error in result.errors:

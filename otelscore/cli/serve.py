@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import gc
 import signal
+import sys
 import threading
+from collections.abc import Callable
 
 import click
 
@@ -28,10 +30,10 @@ def serve(config: Config, demo: bool) -> None:
     if demo:
         config = _hurry(config)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    _when_told_to_stop(lambda: sys.exit(0))  # at once: a large state takes minutes to come back, and none of it changes
     try:
         service = Service(config)
+        _when_told_to_stop(stop.set)
         ports = service.start()
     except StartError as error:
         raise click.ClickException(str(error)) from None
@@ -44,6 +46,11 @@ def serve(config: Config, demo: bool) -> None:
     if sender is not None:
         sender.join()
     service.stop()
+
+
+def _when_told_to_stop(act: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
 
 
 def _hurry(config: Config) -> Config:

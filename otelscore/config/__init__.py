@@ -1,6 +1,7 @@
-"""The settings: what there is (`settings`) and how it is given (`sources`)."""
+"""The settings: what there is (`settings`), how values are written (`forms`), and how they are given (`sources`)."""
 
-from otelscore.config.settings import SETTINGS, Address, Config, Setting
+from otelscore.config.forms import Address
+from otelscore.config.settings import LIMITS, SETTINGS, Config, Setting
 from otelscore.config.sources import ConfigError, load
 
-__all__ = ["SETTINGS", "Address", "Config", "ConfigError", "Setting", "load"]
+__all__ = ["LIMITS", "SETTINGS", "Address", "Config", "ConfigError", "Setting", "load"]

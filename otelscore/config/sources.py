@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from otelscore.config.settings import ENV_PREFIX, SETTINGS, Address, Config, Setting
+from otelscore.config.forms import Address
+from otelscore.config.settings import ENV_PREFIX, SETTINGS, Config, Setting
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _BY_ENV = {setting.env: setting for setting in SETTINGS}

@@ -5,6 +5,7 @@ Everything here takes attribute values as they came (text, JSON text, lists, dic
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 
 import orjson
@@ -14,6 +15,16 @@ from otelscore.model import AttributeValue
 
 REDACTED = frozenset({"", "__REDACTED__", "<REDACTED>", "[REDACTED]", "REDACTED", "<not specified>"})
 """What instrumentations write in place of a value that they hide or do not have."""
+
+_HIDDEN = re.compile(
+    r'"?(?:\*{3,}|[\[<(_*]+ ?(?:redacted|filtered|masked|hidden|scrubbed|omitted|removed)\b'
+    r'[^\[\]<>"]{0,40}[\])>_*]+)"?',
+    re.IGNORECASE,
+)
+"""Likewise, as content filters write it: `[redacted]`, `"<masked>"`, `[Scrubbed due to 'password']`, `***`."""
+
+_MAX_STAND_IN = 64
+"""Characters that what stands in place of a value has at most."""
 
 MAX_DEPTH = 8
 """Levels of wrappers inside wrappers that are looked through."""
@@ -42,12 +53,21 @@ def parse(value: AttributeValue) -> AttributeValue:
 
 def hidden(value: AttributeValue) -> bool:
     """Whether a value was not captured, or something else stands in its place."""
-    return value is None or (isinstance(value, str) and len(value) <= 20 and value.strip() in REDACTED)
+    if not isinstance(value, str):
+        return value is None
+    if len(value) > _MAX_STAND_IN:
+        return False
+    text = value.strip()
+    return text in REDACTED or (text[0] in '"[<(_*' and _HIDDEN.fullmatch(text) is not None)
 
 
 def word(value: AttributeValue) -> str:
-    """A name or an id, cut to `MAX_WORD` characters; "" where it is hidden or not text."""
-    return value[:MAX_WORD] if isinstance(value, str) and value not in REDACTED else ""
+    """A name or an id, without JSON's quotes and cut to `MAX_WORD` characters; "" where it is hidden or not text."""
+    if not isinstance(value, str) or value in REDACTED:
+        return ""
+    if value[0] == '"' and value[-1] == '"':
+        value = value[1:-1]
+    return value if len(value) <= MAX_WORD else value[:MAX_WORD]
 
 
 def type_of(value: dict[str, AttributeValue]) -> str:
@@ -81,4 +101,7 @@ def text_digest(text: str, key: bytes) -> bytes:
 def acknowledges(text: str) -> bool:
     """Whether an answer says that something could not be done; every `n't` is read as `not`."""
     plain = text[:MAX_TEXT].lower().replace("\u2019", "'").replace("n't", " not").replace("\n", " ")
-    return any(phrase in plain for phrase in ACKNOWLEDGEMENTS)
+    for core, phrases in ACKNOWLEDGEMENTS.items():
+        if core in plain and any(phrase in plain for phrase in phrases):
+            return True
+    return False

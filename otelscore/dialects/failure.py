@@ -16,6 +16,7 @@ from otelscore.dialects.patterns import (
 from otelscore.model import ErrorClass
 
 _CODE = re.compile(r"-?\d{3,6}")
+_TIMED_OUT = dict(ERROR_MESSAGES)[ErrorClass.TIMEOUT]
 
 
 def classify(types: Iterable[str], texts: Iterable[str]) -> tuple[str, ErrorClass]:
@@ -31,6 +32,8 @@ def classify(types: Iterable[str], texts: Iterable[str]) -> tuple[str, ErrorClas
     shown = (real or names or inner or [""])[0]
     for name in (*real, *names):
         error_class = _by_code(name) or _by_name(name)
+        if error_class is ErrorClass.CANCELLED and any(map(_TIMED_OUT.search, heads)):
+            return name, ErrorClass.TIMEOUT  # .NET cancels the task of a request that takes too long
         if error_class:
             return name, error_class
     for text in heads:

@@ -6,18 +6,30 @@ emitters still write 1.36 or older, so old and new names are always both read.
 
 from __future__ import annotations
 
+import re
+
+from otelscore.dialects import content, flattened
+from otelscore.dialects.kinds import ByName, ByPresence, ByValue
 from otelscore.dialects.table import Dialect, EventField
-from otelscore.model import AttributeValue, Kind, RawSpan
+from otelscore.model import AttributeValue, Kind, RawSpan, Role
 
 OPERATIONS: dict[str, Kind] = {
     "chat": Kind.MODEL,
     "generate_content": Kind.MODEL,
     "text_completion": Kind.MODEL,
+    "text_completions": Kind.MODEL,  # Semantic Kernel in Python
+    "chat.completions": Kind.MODEL,  # and these four until 2025
+    "text.completions": Kind.MODEL,
+    "chat.streaming_completions": Kind.MODEL,
+    "text.streaming_completions": Kind.MODEL,
+    "completion": Kind.MODEL,  # LlamaIndex
     "embeddings": Kind.RETRIEVAL,
     "rerank": Kind.RETRIEVAL,
     "retrieval": Kind.RETRIEVAL,
     "search_memory": Kind.RETRIEVAL,
     "execute_tool": Kind.TOOL,
+    "handoff": Kind.TOOL,
+    "agent_handoff": Kind.TOOL,
     "invoke_agent": Kind.AGENT,
 }
 """gen_ai.operation.name; every other operation (create_agent, invoke_workflow, plan, ...) is a wrapper."""
@@ -32,52 +44,74 @@ NAME_PREFIXES: tuple[tuple[str, Kind], ...] = (
     ("embeddings ", Kind.RETRIEVAL),
     ("create_agent ", Kind.WRAPPER),
     ("invoke_workflow ", Kind.WRAPPER),
-    ("agent run", Kind.AGENT),  # pydantic-ai before 1.0
 )
 """Span names of the convention, for emitters that leave the operation out."""
 
 _MODEL_KEYS = ("gen_ai.request.model", "gen_ai.response.model")
-_SPEAKER_KEYS = ("gen_ai.system", "gen_ai.provider.name", "gen_ai.agent.name", "agent_name")
+_SPEAKER_KEYS = ("gen_ai.system", "gen_ai.provider.name", "gen_ai.agent.name")
+_ID = r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"  # Agent Framework for .NET writes it behind a name, or alone
+_NO_REASON_SCOPES = tuple(
+    f"opentelemetry.{name}"
+    for name in ("instrumentation.genai.", "instrumentation.openai_v2", "instrumentation.langchain", "util.genai")
+)
+"""OpenTelemetry's own instrumentations give the reason "error" where none is given; their errors have types."""
+
 _DETAILS = "gen_ai.client.inference.operation.details"
-_OLD_COMPLETION = "gen_ai.completion."
+_OLD_PROMPT, _OLD_COMPLETION = "gen_ai.prompt.", "gen_ai.completion."
+_PARAMETER = "code.function.parameters."
 
 
-def kind(span: RawSpan) -> Kind | None:
-    """By the operation, else by the name of the span, else by the attributes that only one kind has."""
-    attributes = span.attributes
-    operation = attributes.get("gen_ai.operation.name")
-    if isinstance(operation, str) and operation:
-        return OPERATIONS.get(operation, Kind.WRAPPER)
-    if "gen_ai.tool.name" in attributes or "gen_ai.tool.call.id" in attributes:
-        return Kind.TOOL
-    named = next((kind for prefix, kind in NAME_PREFIXES if span.name.startswith(prefix)), None)
-    if any(key in attributes for key in _MODEL_KEYS):
-        return named or Kind.MODEL
-    return named if any(key in attributes for key in _SPEAKER_KEYS) else None
+def _function_arguments(span: RawSpan) -> AttributeValue:
+    """The Google GenAI SDK calls Python functions itself: each parameter is an attribute."""
+    if "code.args.keyword.count" not in span.attributes:
+        return None
+    found = {
+        key.removeprefix(_PARAMETER).removesuffix(".value"): value
+        for key, value in span.attributes.items()
+        if key.startswith(_PARAMETER) and key.endswith(".value")
+    }
+    return found or None
 
 
 def _old_completion(span: RawSpan) -> AttributeValue:
-    """The text of the last `gen_ai.completion.N.content` of conventions before 1.27."""
-    found = [
-        value
-        for key, value in span.attributes.items()
-        if key.startswith(_OLD_COMPLETION) and key.endswith(".content") and isinstance(value, str)
-    ]
-    return found[-1] if found else None
+    return flattened.answer(span.attributes, _OLD_COMPLETION)
+
+
+def _old_prompt(span: RawSpan) -> AttributeValue:
+    return flattened.told(span.attributes, _OLD_PROMPT)
+
+
+def _told_in_events(span: RawSpan) -> AttributeValue:
+    """The events up to 1.36 that tell a model the results of the calls it asked for last."""
+    told: list[AttributeValue] = []
+    for event in reversed(span.events):
+        if event.name == "gen_ai.tool.message":
+            message = content.parse(event.attributes.get("gen_ai.event.content")) or event.attributes  # Azure, others
+            said = content.parse(message.get("content")) if isinstance(message, dict) else None
+            told.insert(0, {**message, "role": "tool", "content": said} if isinstance(message, dict) else None)
+        elif told and event.name == "gen_ai.assistant.message":
+            break
+    return told or None
 
 
 GENAI = Dialect(
     name="genai",
-    kind=kind,
+    kinds=(
+        ByValue("gen_ai.operation.name", OPERATIONS, otherwise=Kind.WRAPPER),
+        ByPresence(frozenset({"gen_ai.tool.name", "gen_ai.tool.call.id"}), Kind.TOOL),
+        ByName(NAME_PREFIXES, keys=frozenset({*_MODEL_KEYS, *_SPEAKER_KEYS})),
+        ByPresence(frozenset(_MODEL_KEYS), Kind.MODEL),
+    ),
     tool_name=("gen_ai.tool.name",),
     call_id=("gen_ai.tool.call.id",),
-    arguments=("gen_ai.tool.call.arguments", "tool_arguments", EventField("gen_ai.tool.message", "content")),
+    arguments=("gen_ai.tool.call.arguments", EventField("gen_ai.tool.message", "content"), _function_arguments),
     result=(
         "gen_ai.tool.call.result",
-        "tool_response",
+        "code.function.return.value",
         EventField("gen_ai.choice", "message"),
         EventField(_DETAILS, "gen_ai.output.messages"),  # Strands, where it writes the current conventions
     ),
+    input=("gen_ai.input.messages", EventField(_DETAILS, "gen_ai.input.messages"), _told_in_events, _old_prompt),
     output=(
         "gen_ai.output.messages",
         EventField("gen_ai.choice", "message"),
@@ -87,19 +121,25 @@ GENAI = Dialect(
         EventField("gen_ai.content.completion", "gen_ai.completion"),
         "gen_ai.completion",
         _old_completion,
-        "final_result",
     ),
-    agent=("gen_ai.agent.name", "agent_name"),
-    agent_prefix="invoke_agent ",
+    agent=("gen_ai.agent.name",),
     model=_MODEL_KEYS,
     session=("gen_ai.conversation.id", "session.id"),
     retrieval_name=("gen_ai.data_source.id",),
-    tool_prefixes=("execute_tool ", "running tool: "),
+    agent_in_name=re.compile(rf"invoke_agent (?!{_ID}$)(.+?)(?:\({_ID}\))?"),
+    tool_in_name=re.compile(r"execute_tool (.+)"),
     failed_if={
         "gen_ai.tool.status": frozenset({"error", "failed"}),
         "gen_ai.response.finish_reasons": frozenset({"error", "['error']", '["error"]'}),
     },
-    skipped_if=("pydantic_ai.tool.deferral.name",),
-    keys=frozenset({"gen_ai.operation.name", "gen_ai.system", "gen_ai.provider.name"}),
+    failed_not_in=_NO_REASON_SCOPES,
+    offered=("gen_ai.tool.definitions",),
+    roles={"gen_ai.transfer.mode": {"pass_control": Role.HANDOFF, "return_to_caller": Role.DELEGATION}},
     prefixes=(_OLD_COMPLETION,),
+    families=((_PARAMETER, ".value"), *((_OLD_PROMPT, f".{name}") for name in flattened.TOLD)),
+    keys=frozenset({"code.args.keyword.count", "content", "id", "gen_ai.event.content"}),
+    cannot_show=(
+        "Arguments, results and messages where the sender does not capture content, as is the default of "
+        "most: then soft errors are not seen, and a retry and a revision look alike."
+    ),
 )

@@ -8,56 +8,66 @@ from __future__ import annotations
 import re
 
 from otelscore.dialects import content
+from otelscore.dialects.kinds import ByFunction, ByPresence, ByValue
+from otelscore.dialects.langgraph import graph_kind
+from otelscore.dialects.openinference_habits import CLASS_NAME, HABITS
+from otelscore.dialects.results import holds_results, numbered
 from otelscore.dialects.table import Dialect
 from otelscore.model import AttributeValue, Kind, RawSpan
 
 KINDS: dict[str, Kind] = {
-    "LLM": Kind.MODEL,
-    "TOOL": Kind.TOOL,
-    "RETRIEVER": Kind.RETRIEVAL,
-    "EMBEDDING": Kind.RETRIEVAL,
-    "RERANKER": Kind.RETRIEVAL,
-    "AGENT": Kind.AGENT,
+    "llm": Kind.MODEL,
+    "tool": Kind.TOOL,
+    "retriever": Kind.RETRIEVAL,
+    "embedding": Kind.RETRIEVAL,
+    "reranker": Kind.RETRIEVAL,
+    "agent": Kind.AGENT,
 }
 """openinference.span.kind; every other one (CHAIN, PROMPT, GUARDRAIL, EVALUATOR, UNKNOWN) is a wrapper."""
 
 _KIND = "openinference.span.kind"
+_PYTHON = "openinference.instrumentation."
 _LANGCHAIN = frozenset({"openinference.instrumentation.langchain", "@arizeai/openinference-instrumentation-langchain"})
-_AROUND_NAME = re.compile(
-    r"^(?:invoke_agent|ai\.\w+) |(?:\.run|\._execute_core)$|_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_AGENT_IN_NAME = re.compile(
+    r"(?!(?:[aA]gent|agent_step|AiService|ai|beeai-framework-main)(?:\.\w+)?$)"
+    r"(?:(?:invoke_agent|ai\.\w+) |agent_collaborator\[)?(.+?)\]?"
+    r"(?:\.(?:a?run|_execute_core|kickoff(?:_async)?|execute|AgenticWorkflow|on_messages_stream|a?initiate_chat"
+    r"|a?generate_reply|invoke_agent|a?(?:stream_)?chat|a?query|a?forward|prompt|turn"
+    r"|ClaudeSDKClient\.receive_response))?"
+    r"(?:_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?"
 )
-"""Added by ADK and Vercel, by smolagents, LlamaIndex and CrewAI, by AutoGen's teams."""
+"""Around it are the prefixes of ADK, Vercel and Bedrock, the method that was called, and the ids of AutoGen's teams;
+some names say nothing but that it is an agent."""
+
+_TOOL_IN_NAME = re.compile(r"(?:pipecat\.tool\.|ai\.tool )?(.+?)(?:\.(?:__call__|a?call|a?run))?")
+_AUTOGEN = f"{_PYTHON}autogen_agentchat"
+_NODE_IS_AGENT = (f"{_PYTHON}crewai", _AUTOGEN)
+"""Scopes in which an agent span bears the agent's name as `graph.node.id`; elsewhere that is an id."""
 
 _OUTPUT = "llm.output_messages."
 _CALL = ".message.tool_calls."
+_INPUT, _TOOL_CALL_ID, _CONTENT = "llm.input_messages.", "message.tool_call_id", "message.content"
+_AUTOGEN_RESULTS = tuple(f"function.{number}" for number in range(16))
+"""Fields of a message of AutoGen, each the JSON of one result."""
 
 
-def kind(span: RawSpan) -> Kind | None:
-    given = span.attributes.get(_KIND)
-    if not isinstance(given, str):
+def _adk_agent(span: RawSpan) -> Kind | None:
+    return Kind.AGENT if span.name.startswith("invoke_agent ") and _given(span) == "LLM" else None
+
+
+def _langchain_graph(span: RawSpan) -> Kind | None:
+    """LangGraph calls every node with "agent" in its name AGENT, and the graph of an agent CHAIN."""
+    given = _given(span)
+    if span.origin.scope not in _LANGCHAIN or given not in ("AGENT", "CHAIN"):
         return None
-    found = KINDS.get(given.upper(), Kind.WRAPPER)
-    if found is Kind.MODEL and span.name.startswith("invoke_agent "):  # Google ADK marks some of its agents LLM
-        return Kind.AGENT
-    if span.origin.scope in _LANGCHAIN and (found is Kind.AGENT or given.upper() == "CHAIN"):
-        return _langchain_graph(span, found)
-    return found
-
-
-def _langchain_graph(span: RawSpan, found: Kind) -> Kind:
-    """LangGraph calls every node with "agent" in its name AGENT, and a sub-agent's graph CHAIN.
-
-    The graph of an agent bears the name that the metadata gives as `lc_agent_name`; where there is none (older
-    LangChain), the nodes called `agent` or `something.before_agent` are not agents.
-    """
     metadata = _metadata(span)
-    agent = metadata.get("lc_agent_name")
-    if agent:
-        return Kind.AGENT if span.name == agent else Kind.WRAPPER
-    node = metadata.get("langgraph_node")
-    if found is Kind.AGENT and node == span.name and (node == "agent" or "." in node):
-        return Kind.WRAPPER
-    return found
+    agent, node = metadata.get("lc_agent_name"), metadata.get("langgraph_node")
+    found = graph_kind(span.name, agent, node, called_agent=given == "AGENT")
+    return Kind.LOOP if found is None and given == "CHAIN" and not span.parent_id else found
+
+
+def _given(span: RawSpan) -> str:
+    return str(span.attributes.get(_KIND, "")).upper()
 
 
 def _metadata(span: RawSpan) -> dict[str, AttributeValue]:
@@ -70,13 +80,16 @@ def _langchain_agent(span: RawSpan) -> AttributeValue:
     return _metadata(span).get("lc_agent_name") if "metadata" in span.attributes else None
 
 
-def _agent_name(span: RawSpan) -> AttributeValue:
-    """An agent span's own name, without what instrumentations put around it."""
-    return (_AROUND_NAME.sub("", span.name) or None) if kind(span) is Kind.AGENT else None
+def _node_agent(span: RawSpan) -> AttributeValue:
+    here = _given(span) == "AGENT" and span.origin.scope.startswith(_NODE_IS_AGENT)
+    return span.attributes.get("graph.node.id") if here else None
 
 
 def _output_messages(span: RawSpan) -> AttributeValue:
-    """The last of `llm.output_messages.N.message.*`, put together again as an OpenAI message."""
+    """The last of `llm.output_messages.N.message.*`, put together again as an OpenAI message.
+
+    With the calls of those without text: the Responses API has a message for every call.
+    """
     messages: dict[str, list[AttributeValue]] = {}
     calls: dict[tuple[str, str], dict[str, AttributeValue]] = {}
     for key, value in span.attributes.items():
@@ -97,14 +110,30 @@ def _output_messages(span: RawSpan) -> AttributeValue:
             "id": call.get("id"),
             "function": {"name": call.get("function.name"), "arguments": call.get("function.arguments")},
         }
-        for (number, index), call in sorted(calls.items(), key=lambda item: _order(item[0][1]))
-        if number == last
+        for (number, _), call in sorted(calls.items(), key=lambda item: tuple(map(_order, item[0])))
+        if number == last or not any(messages[number])
     ]
     return [{"role": "assistant", "content": messages[last], "tool_calls": asked}]
 
 
 def _order(number: str) -> int:
     return int(number) if number.isdecimal() and len(number) < 9 else 0
+
+
+def _input_messages(span: RawSpan) -> AttributeValue:
+    """The request as JSON, which has all results; of several in one message the flattened fields have only the last."""
+    if span.origin.scope == _AUTOGEN:
+        return _autogen_results(span)
+    value = span.attributes.get("input.value")
+    return value if holds_results(value) else numbered(span.attributes, _INPUT, _TOOL_CALL_ID, _CONTENT)
+
+
+def _autogen_results(span: RawSpan) -> AttributeValue:
+    """The results in the last message."""
+    numbers = (key[len(_INPUT) :].partition(".")[0] for key in span.attributes if key.startswith(_INPUT))
+    last = max(map(_order, numbers), default=0)
+    found = [content.parse(span.attributes.get(f"{_INPUT}{last}.{name}")) for name in _AUTOGEN_RESULTS]
+    return [{**result, "role": "tool"} for result in found if isinstance(result, dict)] or None
 
 
 def _tool_call_id(span: RawSpan) -> AttributeValue:
@@ -122,16 +151,27 @@ def _tool_call_id(span: RawSpan) -> AttributeValue:
 
 OPENINFERENCE = Dialect(
     name="openinference",
-    kind=kind,
+    kinds=(
+        ByFunction(_adk_agent, "the kind LLM under the name `invoke_agent ...`", frozenset({_KIND})),
+        ByFunction(_langchain_graph, "the agent's name in LangChain's metadata", frozenset({_KIND})),
+        *HABITS,
+        ByPresence(frozenset({"workflow.activity"}), Kind.WRAPPER, scopes=("dapr_agents",)),  # around the call's span
+        ByValue(_KIND, KINDS, otherwise=Kind.WRAPPER),
+    ),
     tool_name=("tool.name",),
-    call_id=("tool.id", "tool_call.id", _tool_call_id),
-    arguments=("input.value", "tool.parameters"),
+    tool_in_name=_TOOL_IN_NAME,
+    call_id=("tool.id", "tool_call.id", "tanstack.ai.tool.call.id", _tool_call_id),
+    arguments=("tool_call.function.arguments", "input.value", "tool.parameters"),
     result=("output.value",),
+    input=("gen_ai.input.messages", _input_messages),
     output=(_output_messages, "output.value"),
-    agent=("agent.name", "graph.node.name", _langchain_agent, _agent_name),
+    agent=("agent.name", "graph.node.name", _langchain_agent, _node_agent),
+    agent_in_name=_AGENT_IN_NAME,
     model=("llm.model_name", "llm.request.model_name", "llm.response.model_name"),
     session=("session.id",),
     failed_if={"llm.finish_reason": frozenset({"error"})},
-    keys=frozenset({_KIND, "metadata"}),
+    keys=frozenset({"metadata", "graph.node.id", CLASS_NAME}),
     prefixes=(_OUTPUT,),
+    families=((_INPUT, _TOOL_CALL_ID), (_INPUT, _CONTENT), *((_INPUT, f".{name}") for name in _AUTOGEN_RESULTS)),
+    cannot_show="Ids of calls in most instrumentations; the type of an error where only its message is kept (Agno).",
 )

@@ -104,22 +104,25 @@ ERROR_MESSAGES: tuple[tuple[ErrorClass, re.Pattern[str]], ...] = tuple(
 """Error class by the words of a message, tried after types and codes."""
 
 WRAPPER_TYPES = re.compile(
-    r"^(?:|_other|error|exception|tool_?error|tool\w*(?:error|exception)|base_?exception|runtime_?error|mcp_?error|event_?loop_?exception"
+    r"^(?:|_other|unknown|error|exception|(?:ai_)?(?:retry_?error|tool\w*(?:error|exception))|base_?exception|runtime_?error|mcp_?error"
+    r"|event_?loop_?exception"
     r"|agent\w*(?:error|exception)|model_?retry|unexpected_?model_?behavior|exception_?group|user_?error)$",
     re.IGNORECASE,
 )
 """Types that only say that something failed; what they wrap is looked for in the message."""
 
 CANCELLATION_TYPES = re.compile(
-    r"(?:^|\.)(?:\w*cancell?ed(?:error|exception)?|aborterror|\w*cancellation(?:error|exception)?)$", re.IGNORECASE
+    r"(?:^|\.)(?:\w*cancell?ed(?:error|exception)?|aborterror|\w*cancellation(?:error|exception)?"
+    r"|calldeferred|approvalrequired|parentcommand|(?:tool|graph|node)interrupt(?:error)?|userinputrequired(?:exception)?)$",
+    re.IGNORECASE,
 )
-"""Exception types with which a runtime takes back a call that did not fail."""
+"""Exception types with which a runtime takes back, or puts off, a call that did not fail."""
 
 ERROR_WORDS = frozenset({"error", "errored", "failed", "failure", "exception", "timeout", "timed_out"})
 """Values of a result's `status` that say that the call failed."""
 
 _AFTER_ERROR = (
-    r"(?:[ \t]*(?:$|\n)|\s*[:=](?!\s*(?:null|none|nil|false|no|0)\s*(?:$|[,;}\n]))|\s*[!|>\])(<.;\[{'\"`]"
+    r"(?:[ \t]*(?:$|\n)|\s*[:=](?!\s*(?:null|none|nil|false|no|0)\s*(?:$|[,;}\n]))|\s*[!|>\])(<;\[{'\"`]|\.(?=\s|$)"
     r"|\s+[-\u2013\u2014]|\s+(?:code\W{1,3})?\d|\s+message\s*:"
     r"|\s+(?:in|while|when|during|at|on|from|with|trying|occurred|response from|status|no such|unable|could"
     r"|cannot|can't|failed|invalid|missing|unknown"
@@ -127,14 +130,17 @@ _AFTER_ERROR = (
 )
 """What follows the word "error" where it is said of the call and not of a topic such as error handling."""
 
-_DENIED_TAIL = r"\s*(?:$|[:.,!(\-\n]|(?:to|for|by|on|while|when|after|trying)\b)"
+_IPYTHON = r"(?:(?:\x1b\[[\d;]*m|-){10,}\s+(?:\x1b\[[\d;]*m)*\w+(?:\x1b\[[\d;]*m)* +)"
+"""A line, and a name and much space, before what is otherwise a traceback."""
+
+_DENIED_TAIL = r"\s*(?:$|[:.,!(\-\n]|(?:to|for|by(?! default)|on|while|when|after|trying)\b)"
 
 SOFT_ERROR_TEXT = re.compile(
     "|".join(
         f"(?P<{rule}>{pattern})"
         for rule, pattern in (
             ("error_prefix", rf"(?i:[\[(*#><\s\u274c\u26a0\ufe0f\u2717\u2718]{{0,4}}error\b{_AFTER_ERROR})"),
-            ("traceback", r"Traceback \(most recent call last\)"),
+            ("traceback", rf"{_IPYTHON}?Traceback \(most recent call last\)|File \"[^\"\n]+\", line \d+\n"),
             (
                 "exception_type",
                 r"(?:[a-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception)|(?:Read|Connect|Write|Pool|Gateway)Timeout)(?:\s*[:(\[]|\s*$)",
@@ -149,14 +155,21 @@ SOFT_ERROR_TEXT = re.compile(
             ),
             (
                 "tool_error",
-                r"(?i:(?:an? )?(?:tool|mcp|function|api|command|unexpected|internal|fatal|runtime"
+                r"(?i:(?:an? )?(?:tool|mcp|function|api|command|execution|unexpected|internal|fatal|runtime"
                 r"|(?:input |output )?validation)"
                 r"(?: call| execution| server)? (?:error|exception)\b(?:\s*[:\-(]|\s+occurred|\s*$|\s+-?\d))"
                 r"|\d+ validation errors? for ",
             ),
-            ("tool_failed", r"(?i:(?:tool|command|request|call|function)(?: call| execution)? (?:failed|timed out)\b)"),
-            ("error_occurred", r"(?i:(?:an (?:\w+ )?(?:error|exception) (?:has )?occurred|there was an error)\b)"),
-            ("failed_to", r"(?:Failed to \w+|Failed:|FAILED:|Failure:|fatal: )"),
+            (
+                "tool_failed",
+                r"(?i:(?:tool|command|request|call|function|operation)(?: call| execution)?"
+                r" (?:failed|timed out)\b(?!\?))",
+            ),
+            (
+                "error_occurred",
+                r"(?i:(?:sorry, )?(?:an (?:\w+ )?(?:error|exception) (?:has )?occurred|there was an error)\b)",
+            ),
+            ("failed_to", r"[\u274c\u26a0\ufe0f\s]*(?:Failed to \w+|Failed:|FAILED:|Failure:|fatal: )"),
             (
                 "unknown_tool",
                 r"(?i:unknown (?:action|tool|function)\b"
@@ -168,6 +181,42 @@ SOFT_ERROR_TEXT = re.compile(
                 rf"(?i:(?:permission|access) denied{_DENIED_TAIL}|timed out\b"
                 rf"|connection (?:refused|reset|timed out){_DENIED_TAIL}"
                 r"|time-?out(?: error)?(?:\s*:(?!\s*\d)| after\b|\s*$))",
+            ),
+            ("tool_use_error", r"<tool_use_error>"),  # Claude Code
+            (
+                "edit_refused",  # the editors of Anthropic, SWE-agent, OpenHands and Codex
+                r"No replacement was performed\b|Invalid `\w+` parameter\b|The path \S+ does not exist\. Please"
+                r"|Your proposed edit has introduced new syntax error|apply_patch verification failed|patch rejected:",
+            ),
+            (
+                "framework",  # what CrewAI, LangGraph and smolagents tell the model
+                r"I encountered an error while trying to use the tool|Action '[^'\n]*' don't exist"
+                r"|\S+ is not a valid tool, try one of \[|Code execution failed at line ",
+            ),
+            (
+                "system_error",  # of C's library, of Node, of requests, of databases' drivers
+                r"\[Errno -?\d+\] |(?:network|Network|Connection) error(?:[:.]|$)"
+                r"|E(?:NOENT|ACCES|PERM|EXIST|ISDIR|NOTDIR|NOTEMPTY|MFILE|CONNREFUSED|CONNRESET|TIMEDOUT): "
+                r"|(?:connect|read|write|getaddrinfo|spawn) E[A-Z_]{4,}\b|HTTPS?ConnectionPool\(host="
+                r"|\((?:psycopg2?|sqlite3|pymysql|MySQLdb|asyncpg|pyodbc|oracledb)\.[\w.]+\) ",
+            ),
+            (
+                "browser",  # Playwright, Puppeteer
+                r"(?:(?:page|locator|frame|browser\w*|elementHandle)\.\w+: )?"
+                r"(?:net::ERR_[A-Z_]+|Timeout \d+ ?ms exceeded)",
+            ),
+            ("rate_limit", r"(?i:(?:api )?rate limit (?:exceeded|reached)\b(?!\?))"),
+            (
+                "program",  # how programs write that they could not do it
+                r"npm (?:ERR!|error) |curl: \(\d+\) |E: (?:Unable|Could|Package|Failed) |python[\d.]*: can't open file "
+                r"|make(?:\[\d+\])?: \*\*\* |ORA-\d{5}: |error TS\d+: "
+                r"|(?:psql|docker|kubectl|helm|git|ssh): (?:error|fatal): "
+                r"|[\w./\-]+: command not found\s*$|Segmentation fault(?: \(core dumped\))?\s*$|Killed\s*$",
+            ),
+            (
+                "reason",  # alone, as some servers answer
+                r"(?i:(?:service unavailable|bad gateway|gateway time-?out|unauthorized|forbidden|internal server error"
+                r"|too many requests|invalid api key)[.!]?\s*$)",
             ),
             (
                 "shell_not_found",
@@ -196,18 +245,23 @@ EXIT_STATUS = re.compile(
 
 EXIT_BLOCK = re.compile(
     r"\n(?:Process exited with code (-?\d+)\n(?:Original token count|Output):"
+    r"|\[The command completed with exit code (-?\d+)\.\]\n\[Current working directory:"
     r"|Exit Code: (-?\d+)\n(?:Signal|Background PIDs|Process Group PGID):)"
 )
-"""The same inside the fixed lines with which Codex and Gemini CLI frame a command's output."""
+"""The same inside the fixed lines with which Codex, OpenHands and Gemini CLI frame a command's output. Each begins
+after a line break, put before the text where it is the first: much faster found than any beginning of a line."""
 
 KILLED = re.compile(
     rf"(?i:\W{{0,3}}(?:{_COMMAND}[^\n]{{0,200}}?|the last command <command>(?s:.{{0,350}}?)</command>) "
-    r"(?:timed out (?:after|and)\b|(?:(?:was|has been) )?(?:killed|terminated|cancell?ed|stopped|aborted)"
+    r"(?:timed out(?: (?:after|and)\b|\]?$)|(?:(?:was|has been) )?(?:killed|terminated|cancell?ed|stopped|aborted)"
     r" (?:after \d|because it (?:took|ran|exceeded)|due to (?:a )?time-?out)"
     r"|exceeded (?:the |its )?(?:\w+ )?time ?(?:limit|out)))"
-    r"|(?i:execution time exceeded)"
+    r"|(?i:execution time exceeded)|EXECUTION TIMED OUT\b"
 )
 """A command that was stopped for taking too long; matched at the first and at the last line."""
+
+RETRY_PROMPT = "\n\nFix the errors and try again."
+"""How Pydantic AI ends what it tells a model of a call that failed; until 2025-08 it was the only sign of it."""
 
 TOOL_MESSAGE_REPR = re.compile(
     r"content=(?P<quote>['\"])(?P<content>.*?)(?P=quote) (?=(?:name|id|tool_call_id|additional_kwargs)=)(?P<rest>.*)",
@@ -223,42 +277,57 @@ NOTHING_FOUND_COMMANDS = frozenset(
 )
 """Programs whose exit status 1 says that nothing was found or that things differ."""
 
-ACKNOWLEDGEMENTS = (
-    "could not",
-    "ca not ",  # can't
-    "cannot",
-    "can not",
-    "unable to",
-    "not able to",
-    "never able to",
-    "failed to ",
-    "fails to ",
-    "fail to ",
-    "not possible",
-    "impossible to",
-    "not permitted",
-    "not allowed",
-    "not authorized",
-    "not authorised",
-    "permission denied",
-    "access denied",
-    "unsuccessful",
-    "not successful",
-    "not been successful",
-    "not succeed",
-    "did not complete",
-    "not completed",
-    "not been completed",
-    "did not work",
-    "did not go through",
-)
-"""What an answer says where something could not be done, in lower case, `n't` read as ` not`; not sorrow alone."""
+ACKNOWLEDGEMENTS: dict[str, tuple[str, ...]] = {
+    "not": (
+        "could not",
+        "ca not ",  # can't
+        "cannot",
+        "can not",
+        "not able to",
+        "not possible",
+        "not permitted",
+        "not allowed",
+        "not authorized",
+        "not authorised",
+        "not successful",
+        "not been successful",
+        "not succeed",
+        "did not complete",
+        "not completed",
+        "not been completed",
+        "did not work",
+        "did not go through",
+    ),
+    "able to": (
+        "unable to",
+        "never able to",
+    ),
+    "fail": (
+        "failed to ",
+        "fails to ",
+        "fail to ",
+    ),
+    "impossible": ("impossible to",),
+    "denied": (
+        "permission denied",
+        "access denied",
+    ),
+    "unsuccessful": ("unsuccessful",),
+}
+"""What an answer says where something could not be done, in lower case, `n't` read as ` not`; not sorrow alone. By the
+word that is in each phrase: most texts have none of them."""
+
+AGENT_NAME = re.compile(r"(?!(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\b|/)(.+)")
+"""A span's name that may be an agent's: an HTTP route is none."""
 
 TOOL_ROLES: tuple[tuple[Role, re.Pattern[str]], ...] = tuple(
     (role, re.compile(pattern, re.IGNORECASE))
     for role, pattern in (
-        (Role.HANDOFF, r"transfer_?(?:back_?)?to_.*|hand_?off(?:s|_?to)?(?:_.*)?|handoff.*"),
-        (Role.FINAL_ANSWER, r"final_?answer|final_?result(?:_.*)?|final_?output|submit_?final_?answer"),
+        (Role.HANDOFF, r"transfer_?(?:back_?)?to_.*|hand_?off(?:s|_?to)?(?:_.*)?|(?:agent_)?handoff.*"),
+        (
+            Role.FINAL_ANSWER,
+            r"final_?answer(?:_?tool)?|final_?result(?:_.*)?|final_?output|submit_?final_?answer|set_model_response",
+        ),
         (Role.BOOKKEEPING, r"\(merged(?: tools)?\)"),
         (Role.DELEGATION, r"delegate[ _]work[ _]to[ _]co-?worker|ask[ _]question[ _]to[ _]co-?worker"),
     )

@@ -4,18 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from otelscore.dialects import content
-from otelscore.dialects.evaluation import EVALUATION_EVENT, EVALUATION_KEYS, verdict_of
-from otelscore.dialects.failure import classify
+from otelscore.dialects.adk import ADK
+from otelscore.dialects.ag2 import AG2
+from otelscore.dialects.agentops import AGENTOPS
+from otelscore.dialects.anthropic import ANTHROPIC
+from otelscore.dialects.braintrust import BRAINTRUST
+from otelscore.dialects.claude_code import CLAUDE_CODE
+from otelscore.dialects.evaluation import EVALUATION_EVENT, FLATTENED, is_read, verdict_of_event, verdicts_of_span
+from otelscore.dialects.gemini_cli import GEMINI_CLI
 from otelscore.dialects.genai import GENAI
+from otelscore.dialects.general import GENERAL
+from otelscore.dialects.genkit import GENKIT
+from otelscore.dialects.haystack import HAYSTACK
+from otelscore.dialects.kinds import ByPresence, ByValue, Rule
+from otelscore.dialects.laminar import LAMINAR
+from otelscore.dialects.langfuse import LANGFUSE
+from otelscore.dialects.langsmith import LANGSMITH
+from otelscore.dialects.livekit import LIVEKIT
+from otelscore.dialects.llama_index import LLAMA_INDEX
+from otelscore.dialects.logfire import LOGFIRE
+from otelscore.dialects.logs import LOG_KEYS, facts_of
+from otelscore.dialects.mastra import MASTRA
+from otelscore.dialects.mcp import MCP
+from otelscore.dialects.microsoft import MICROSOFT
+from otelscore.dialects.mlflow import MLFLOW
 from otelscore.dialects.openinference import OPENINFERENCE
-from otelscore.dialects.table import COMMON_KEYS, Context, Dialect, EventField, Source, cluster, read, verdicts
-from otelscore.model import OTHER, Failure, Kind, RawLog, RawSpan, Reading, SpanException, Verdict
+from otelscore.dialects.pydantic_ai import PYDANTIC_AI
+from otelscore.dialects.reading import cluster, read
+from otelscore.dialects.table import COMMON_KEYS, SOURCES, Context, Dialect, EventField, Source
+from otelscore.dialects.traceloop import TRACELOOP
+from otelscore.dialects.vercel import VERCEL
+from otelscore.model import OTHER, Kind, RawLog, RawSpan, Reading, SpanFacts, Verdict
 
-DIALECTS: tuple[Dialect, ...] = (OPENINFERENCE, GENAI)
+DIALECTS: tuple[Dialect, ...] = (
+    VERCEL,
+    MASTRA,
+    MLFLOW,
+    LANGFUSE,
+    LANGSMITH,
+    BRAINTRUST,
+    AGENTOPS,
+    LOGFIRE,
+    PYDANTIC_AI,
+    ADK,
+    TRACELOOP,
+    OPENINFERENCE,
+    AG2,
+    CLAUDE_CODE,
+    ANTHROPIC,
+    GEMINI_CLI,
+    MICROSOFT,
+    LIVEKIT,
+    GENKIT,
+    LLAMA_INDEX,
+    MCP,
+    GENAI,
+    LAMINAR,
+    HAYSTACK,
+    GENERAL,
+)
 """A span is read by the first that knows it: a dialect's own kind comes before the conventions that others share."""
 
-_TABLES = ("tool_name", "call_id", "arguments", "result", "output", "agent", "model", "session", "retrieval_name")
+MAX_SHAPES = 10_000
+"""Sets of telling attributes for which the rules that can apply are remembered."""
 
 
 class Registry:
@@ -24,43 +75,79 @@ class Registry:
     def __init__(self, context: Context, dialects: Sequence[Dialect] = DIALECTS) -> None:
         self._context = context
         self._dialects = tuple(dialects)
-        keys = set(COMMON_KEYS | EVALUATION_KEYS | context.labels)
+        self._marks = frozenset(key for dialect in self._dialects for rule in dialect.kinds for key in rule.keys)
+        self._applicable: dict[tuple[str, frozenset[str]], tuple[tuple[Dialect, Rule], ...]] = {}
+        keys = set(self._marks | COMMON_KEYS | LOG_KEYS | context.labels | context.speakers)
         prefixes: set[str] = set()
+        families: set[tuple[str, str]] = set()
         for dialect in self._dialects:
-            keys.update(dialect.keys, dialect.failed_if, dialect.skipped_if)
+            keys.update(dialect.keys, dialect.failed_if, dialect.roles, dialect.offered)
             prefixes.update(dialect.prefixes)
-            for table in _TABLES:
-                keys.update(key for key in map(_key, getattr(dialect, table)) if key)
+            families.update(dialect.families)
+            for field in SOURCES:
+                keys.update(key for key in map(_key, getattr(dialect, field)) if key)
         if context.cluster_by:
             keys.add(context.cluster_by)
         self._keys = frozenset(keys)
         self._prefixes = tuple(sorted(prefixes))
+        self._families = tuple(sorted(families))
+        self._telling = FLATTENED | context.speakers  # attributes of which a span that bears verdicts has one
 
     def wants(self, key: str) -> bool:
-        return key in self._keys or key.startswith(self._prefixes)
+        return (
+            key in self._keys
+            or key.startswith(self._prefixes)
+            or any(key.startswith(start) and key.endswith(end) for start, end in self._families)
+            or is_read(key)
+        )
 
     def read(self, span: RawSpan) -> Reading:
-        if span.attributes or span.events:
-            for dialect in self._dialects:
-                kind = dialect.kind(span)
-                if kind is not None:
-                    return read(dialect, span, kind, self._context)
-            found, group = verdicts(span, self._context), cluster(span, self._context)
-            if found or group:
-                return Reading(Kind.OTHER, verdicts=found, cluster=group)
-        return OTHER
+        reading = self._read(span)
+        if span.events or not self._telling.isdisjoint(span.attributes):
+            verdicts = tuple(verdicts_of_span(span, reading.kind, self._context.threshold, self._context.speakers))
+            if verdicts:
+                reading = Reading(Kind.OTHER) if reading is OTHER else reading
+                reading.verdicts = verdicts
+        return reading
 
-    def read_log(self, log: RawLog) -> Verdict | SpanException | None:
-        """An evaluation or an exception; None for every other record, and for an evaluation that cannot be read."""
+    def _read(self, span: RawSpan) -> Reading:
+        for dialect, rule in self._rules(span):
+            kind = rule.find(span)
+            if kind is not None:
+                return read(dialect, span, kind, self._context)
+        group = cluster(span, self._context) if self._context.cluster_by else ""
+        return Reading(Kind.OTHER, cluster=group) if group else OTHER
+
+    def explain(self, span: RawSpan) -> tuple[str, str]:
+        """(the dialect by which a span is read, what its kind was seen by); empty where no dialect knows it."""
+        known = ((dialect.name, rule.says) for dialect, rule in self._rules(span) if rule.find(span) is not None)
+        return next(known, ("", ""))
+
+    def _rules(self, span: RawSpan) -> tuple[tuple[Dialect, Rule], ...]:
+        """Those that can apply to the span: they are the same for all spans with such attributes of one scope."""
+        scope, marks = span.origin.scope, self._marks.intersection(span.attributes)
+        rules = self._applicable.get((scope, marks))
+        if rules is None:
+            if len(self._applicable) >= MAX_SHAPES:
+                self._applicable.clear()
+            rules = self._applicable[scope, marks] = tuple(
+                (dialect, rule) for dialect in self._dialects for rule in dialect.kinds if _may_know(rule, scope, marks)
+            )
+        return rules
+
+    def read_log(self, log: RawLog) -> Verdict | SpanFacts | None:
+        """An evaluation, or what a record says about a span; None for every other record."""
         if log.event_name == EVALUATION_EVENT:
-            return verdict_of(log.attributes, log.time, log.trace_id, log.span_id, self._context.threshold)
-        error_type = log.attributes.get("exception.type")
-        if not (log.trace_id and log.span_id) or not (log.event_name.endswith("exception") or error_type):
-            return None
-        message = str(log.attributes.get("exception.message") or "")
-        named, error_class = classify((str(error_type or ""),), (message,))
-        messages = frozenset({content.text_digest(message, self._context.key)} if message else ())
-        return SpanException(log.trace_id, log.span_id, Failure(named, error_class, exception=True, messages=messages))
+            return verdict_of_event(log.attributes, log.time, log.trace_id, log.span_id, self._context.threshold)
+        return facts_of(log, self._context)
+
+
+def _may_know(rule: Rule, scope: str, marks: frozenset[str]) -> bool:
+    """Whether a rule can know spans of this scope with these of the telling attributes."""
+    inside, marked = scope.startswith(rule.scopes or "\0"), bool(rule.keys & marks)
+    if isinstance(rule, (ByValue, ByPresence)):  # the value counts in its scopes only
+        return marked and (inside or not rule.scopes)
+    return marked or inside or not (rule.keys or rule.scopes)
 
 
 def _key(source: Source) -> str | None:

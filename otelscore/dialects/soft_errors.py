@@ -17,6 +17,7 @@ from otelscore.dialects.patterns import (
     KILLED,
     NOTHING,
     NOTHING_FOUND_COMMANDS,
+    RETRY_PROMPT,
     SOFT_ERROR_TEXT,
     TOOL_MESSAGE_REPR,
 )
@@ -34,13 +35,31 @@ _RESULT_TYPES = {
     "function_call_output": ("output",),
 }
 _LONE_WRAPPERS = frozenset(
-    {"output", "result", "response", "content", "text", "return_value", "value", "structuredContent"}
+    {
+        "output",
+        "result",
+        "response",
+        "content",
+        "text",
+        "return_value",
+        "value",
+        "structuredContent",
+        "message",
+        "detail",
+    }
 )
+_ERROR_KEYS = ("error", "errors", "Error", "Error Message")
 _MARKS = frozenset(
-    {"isError", "is_error", "error", "errors", "success", "ok", "timed_out", "timedOut", "code", "metadata"}
-    | {*_EXIT_KEYS, *_STATUS_KEYS}
+    {"isError", "is_error", "success", "ok", "timed_out", "timedOut", "code", "metadata", "errorType", "__type"}
+    | {*_ERROR_KEYS, *_EXIT_KEYS, *_STATUS_KEYS}
 )
 """Every field that can say that an object is an error."""
+
+_TEXTS = frozenset({"text", "content"})
+"""Where a text part has its text: MCP and Anthropic, OTel GenAI."""
+
+_WRAPPER_FIELDS = frozenset({"raw_output", "type", "lc", "content", "text", "parts", "toolResult"})
+"""Without any of these an object of several fields wraps nothing."""
 
 _COMMAND_KEYS = ("command", "cmd", "bash_command", "script", "code")
 
@@ -77,30 +96,33 @@ def _in_value(value: AttributeValue, command: AttributeValue, extra: Patterns, l
 
 
 def _in_object(value: dict[str, AttributeValue], command: AttributeValue) -> SoftError | None:
-    if _MARKS.isdisjoint(value):
+    marks = _MARKS.intersection(value)
+    if not marks:
         return None
     if value.get("isError") is True or value.get("is_error") is True:
         return SoftError("is_error", _words(value), flag=True)
-    if _is_tool_message(value) and value.get("status") == "error":
+    if "status" in marks and value["status"] == "error" and _is_tool_message(value):
         return SoftError("tool_message_status", _words(value), flag=True)
-    for name in ("error", "errors"):
-        if name in value and not _says_nothing(value[name]):
+    for name in _ERROR_KEYS:
+        if name in marks and not _says_nothing(value[name]):
             return SoftError(name, _words(value))
+    if ("errorType" in marks and "errorMessage" in value) or str(value.get("__type", "")).endswith("Exception"):
+        return SoftError("aws", _words(value))  # of Lambda, and of the other services
     for name in ("success", "ok"):
-        if value.get(name) is False:
+        if name in marks and value[name] is False:
             return SoftError(name, _words(value))
     if value.get("timed_out") is True or value.get("timedOut") is True:
         return SoftError("killed", "timed out")
     metadata = value.get("metadata")  # where Codex has the exit code
     for holder in (value, metadata) if isinstance(metadata, dict) else (value,):
         for name in _EXIT_KEYS:
-            if _failed_with(_number(holder.get(name)), value.get("command", command)):
+            if name in holder and _failed_with(_number(holder[name]), value.get("command", command)):
                 return SoftError("exit_code", _words(value))
     for name in _STATUS_KEYS:
-        if _is_http_error(value.get(name)):
+        if name in marks and _is_http_error(value[name]):
             return SoftError("status_code", f"HTTP {_number(value[name])} {_words(value)}")
     # A code alone may be one of a country or an area.
-    if _is_http_error(value.get("code")) and (len(value) == 1 or not _MESSAGE_KEYS.isdisjoint(value)):
+    if "code" in marks and _is_http_error(value["code"]) and (len(value) == 1 or not _MESSAGE_KEYS.isdisjoint(value)):
         return SoftError("status_code", f"HTTP {_number(value['code'])} {_words(value)}")
     status = value.get("status")
     if isinstance(status, str) and status.strip().lower() in ERROR_WORDS:
@@ -115,8 +137,10 @@ def _unwrap(value: AttributeValue) -> AttributeValue:
         if isinstance(first, dict) and first.get("role") == "tool":
             return first
         return first if _is_part(first) and (len(value) == 1 or _has_type(first)) else None
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or (len(value) > 1 and _WRAPPER_FIELDS.isdisjoint(value)):
         return None
+    if "raw_output" in value and "tool_name" in value:  # LlamaIndex
+        return value["raw_output"]
     if type_of(value) == "tool" and isinstance(value.get("data"), dict):
         return value["data"]
     if value.get("lc") == 1 and isinstance(value.get("kwargs"), dict):
@@ -151,7 +175,7 @@ def _is_part(value: AttributeValue) -> bool:
 
 def _has_type(value: AttributeValue) -> bool:
     return isinstance(value, dict) and (
-        type_of(value) in _RESULT_TYPES or (type_of(value) == "text" and "text" in value)
+        type_of(value) in _RESULT_TYPES or (type_of(value) == "text" and not _TEXTS.isdisjoint(value))
     )
 
 
@@ -195,6 +219,8 @@ def _in_text(text: str, command: AttributeValue, extra: Patterns) -> SoftError |
     text = text.strip()
     if not text:
         return None
+    if text.endswith(RETRY_PROMPT):
+        return SoftError("retry_prompt", text[:MAX_TEXT], flag=True)
     head, tail = text[:_EDGE], text[-_EDGE:]
     message = TOOL_MESSAGE_REPR.match(text) if head.startswith("content=") else None
     if message:
@@ -203,7 +229,7 @@ def _in_text(text: str, command: AttributeValue, extra: Patterns) -> SoftError |
         return _in_text(message["content"], command, extra)
     last_line = tail.rsplit("\n", 1)[-1]
     status = EXIT_STATUS.match(head) or EXIT_STATUS.match(last_line)
-    status = status or EXIT_BLOCK.search(head) or EXIT_BLOCK.search(tail)
+    status = status or EXIT_BLOCK.search(f"\n{head}") or EXIT_BLOCK.search(f"\n{tail}")
     if status:
         code = int(next(filter(None, status.groups())))
         return SoftError("exit_status", text[:MAX_TEXT]) if _failed_with(code, command) else None

@@ -1,19 +1,14 @@
-"""A dialect as a table of keys, and the one function that reads any span by such a table."""
+"""A dialect as a table of keys, and how a value is found by it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from otelscore.dialects import content
-from otelscore.dialects.evaluation import EVALUATION_EVENT, verdict_of
-from otelscore.dialects.failure import classify
-from otelscore.dialects.messages import said
-from otelscore.dialects.patterns import CANCELLATION_TYPES, TOOL_ROLES
-from otelscore.dialects.soft_errors import SoftError, soft_error
-from otelscore.model import ERROR, AttributeValue, Call, Failure, Kind, RawSpan, Reading, Role, Verdict
+from otelscore.dialects.kinds import Rule
+from otelscore.model import AttributeValue, RawSpan, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +30,8 @@ class Dialect:
     """One convention for writing agent work into spans. Of several sources the first that has a value counts."""
 
     name: str
-    kind: Callable[[RawSpan], Kind | None]
-    """What a span is, or None where it does not speak this dialect."""
+    kinds: tuple[Rule, ...]
+    """What a span is; where none of them knows it, it does not speak this dialect."""
     tool_name: Sources
     call_id: Sources
     arguments: Sources
@@ -46,18 +41,34 @@ class Dialect:
     agent: Sources
     model: Sources
     session: Sources
-    agent_prefix: str = ""
-    """Of an agent span's name, before the agent's own name."""
+    offered: tuple[str, ...] = ()
+    """Attributes whose presence says that a model call was offered tools."""
+    input: Sources = ()
+    """The messages that a model was given: their end tells the results of the calls that it had asked for."""
     retrieval_name: Sources = ()
-    tool_prefixes: tuple[str, ...] = ()
+    agent_in_name: re.Pattern[str] | None = None
+    """What the whole name of an agent span looks like; group 1 is the agent's own name. None: it never tells."""
+    tool_in_name: re.Pattern[str] | None = None
+    """Likewise of a tool span; where it does not match, the whole name is the tool's. A group 1 that is empty says that
+    the span is only a part of the call above it."""
     failed_if: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Attributes that say by one of these values that the span failed."""
-    skipped_if: tuple[str, ...] = ()
-    """Attributes whose presence says that the call was deferred or waits for a human."""
+    failed_not_in: tuple[str, ...] = ()
+    """How the scopes begin in which these attributes say nothing."""
+    skipped_if: Sources = ()
+    """Any value of these says that the call was cancelled, denied or deferred, or waits for a human."""
+    error: Sources = ()
+    """The words of an error that is in no status, exception or result; where there are any, the span failed."""
+    roles: Mapping[str, Mapping[str, Role]] = field(default_factory=dict)
+    """Attributes by whose value a tool is more than its name tells."""
     keys: frozenset[str] = frozenset()
-    """Attributes that only `kind` or a function among the sources reads."""
+    """Attributes that only a function among the sources reads."""
     prefixes: tuple[str, ...] = ()
     """Likewise, by how they begin."""
+    families: tuple[tuple[str, str], ...] = ()
+    """Likewise, by how they begin and end."""
+    cannot_show: str = ""
+    """What nobody can read in its spans; for the documentation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,8 @@ class Context:
     """Attributes that become labels of a run's metrics, where its agent span has them."""
     threshold: float = 0.5
     """The score from which an evaluation without a readable label passes."""
+    speakers: frozenset[str] = frozenset()
+    """Attributes that say on any span of a run whether its task was done."""
 
 
 COMMON_KEYS = frozenset(
@@ -87,9 +100,12 @@ COMMON_KEYS = frozenset(
 )
 """Attributes of spans and events that are read in every dialect."""
 
-NO_LABELS: Mapping[str, str] = {}
 
-_CODES = ("http.response.status_code", "http.status_code", "rpc.response.status_code")
+SOURCES = (
+    *("tool_name", "call_id", "arguments", "result", "input", "output", "agent", "model", "session"),
+    *("retrieval_name", "error", "skipped_if"),
+)
+"""Fields of a `Dialect` that hold sources."""
 
 
 def first(span: RawSpan, sources: Sources) -> AttributeValue:
@@ -99,6 +115,8 @@ def first(span: RawSpan, sources: Sources) -> AttributeValue:
         if isinstance(source, str):
             value = span.attributes.get(source)
         elif isinstance(source, EventField):
+            if not span.events:
+                continue
             for event in reversed(span.events):
                 if event.name == source.event and source.key in event.attributes:
                     value = event.attributes[source.key]
@@ -112,131 +130,8 @@ def first(span: RawSpan, sources: Sources) -> AttributeValue:
 
 def text(span: RawSpan, sources: Sources) -> str:
     """The same as text, "" where it is empty, hidden or not text; cut to 256 characters."""
-    return content.word(first(span, sources))
-
-
-def read(dialect: Dialect, span: RawSpan, kind: Kind, context: Context) -> Reading:
-    """The facts of one span that speaks `dialect`."""
-    name, role, call_id = "", Role.ORDINARY, ""
-    arguments, acknowledges, soft = None, None, None
-    has_result = False
-    calls: tuple[Call, ...] = ()
-    if kind is Kind.TOOL or kind is Kind.RETRIEVAL:
-        given, result = first(span, dialect.arguments), first(span, dialect.result)
-        has_result = result is not None
-        soft = soft_error(result, command=given, extra=context.soft_errors) if has_result else None
-        arguments = content.digest(given, context.key)
-        if kind is Kind.TOOL:
-            name, call_id = _tool_name(dialect, span), text(span, dialect.call_id)
-            role = _role(name)
-            if role is Role.FINAL_ANSWER and not content.hidden(given):
-                acknowledges = content.acknowledges(str(given))
-        else:
-            name = text(span, dialect.retrieval_name) or span.name[:256]
-    elif kind is Kind.MODEL or kind is Kind.AGENT:
-        output = said(first(span, dialect.output), context.key)
-        has_result = output.text is not None
-        calls = output.calls
-        acknowledges = content.acknowledges(output.text) if output.text else None
-        name = text(span, dialect.model) if kind is Kind.MODEL else _agent_name(dialect, span)
-    flagged = (soft is not None and soft.flag) or any(
-        str(span.attributes.get(key, "")).lower() in values for key, values in dialect.failed_if.items()
-    )
-    failure, cancelled = _failure(span, flagged, soft, context.key)
-    agent = text(span, dialect.agent)
-    return Reading(
-        kind=kind,
-        dialect=dialect.name,
-        name=name,
-        agent=name if kind is Kind.AGENT else agent,
-        call_id=call_id,
-        session=text(span, dialect.session),
-        role=role,
-        arguments=arguments,
-        requested=calls if kind is Kind.MODEL else (),
-        flagged=flagged,
-        skipped=cancelled or any(key in span.attributes for key in dialect.skipped_if),
-        failure=failure,
-        soft_error=soft.rule if soft else "",
-        soft_failure=Failure(*classify((), (soft.text,))) if soft else None,
-        has_result=has_result,
-        acknowledges=acknowledges,
-        names_agent=kind is Kind.AGENT and bool(name),
-        labels=_labels(span, context) if kind is Kind.AGENT and context.labels else NO_LABELS,
-        cluster=cluster(span, context),
-        fault=str(span.attributes.get("otelscore.fault.kind", ""))[:64],
-        verdicts=verdicts(span, context),
-    )
-
-
-def cluster(span: RawSpan, context: Context) -> str:
-    """The value of the `cluster_by` attribute of a span or its resource, "" where neither has it."""
-    if not context.cluster_by:
-        return ""
-    value = span.attributes.get(context.cluster_by)
-    return str(span.origin.attributes.get(context.cluster_by, "") if value is None else value)[:256]
-
-
-def _labels(span: RawSpan, context: Context) -> Mapping[str, str]:
-    return {key: str(span.attributes[key])[:256] for key in context.labels if key in span.attributes}
-
-
-def verdicts(span: RawSpan, context: Context) -> tuple[Verdict, ...]:
-    """Evaluations that came as events of the span."""
-    if not span.events:
-        return ()
-    found = (
-        verdict_of(event.attributes, event.time, span.trace_id, span.span_id, context.threshold)
-        for event in span.events
-        if event.name == EVALUATION_EVENT
-    )
-    return tuple(verdict for verdict in found if verdict is not None)
-
-
-def _tool_name(dialect: Dialect, span: RawSpan) -> str:
-    name = text(span, dialect.tool_name)
-    if name:
-        return name
-    for prefix in dialect.tool_prefixes:
-        if span.name.startswith(prefix):
-            return span.name[len(prefix) :][:256]
-    return span.name[:256]
-
-
-@lru_cache(maxsize=4096)
-def _role(tool: str) -> Role:
-    return next((role for role, pattern in TOOL_ROLES if pattern.fullmatch(tool)), Role.ORDINARY)
-
-
-def _agent_name(dialect: Dialect, span: RawSpan) -> str:
-    name = text(span, dialect.agent)
-    if name:
-        return name
-    if not span.name.startswith(dialect.agent_prefix):
-        return ""
-    tail = span.name[len(dialect.agent_prefix) :].strip()[:256]
-    return "" if tail == text(span, dialect.model) else tail
-
-
-def _failure(span: RawSpan, flagged: bool, soft: SoftError | None, key: bytes) -> tuple[Failure | None, bool]:
-    """What outside the content says that the span failed, and whether it was only cancelled."""
-    typed = span.attributes.get("error.type")
-    exceptions = [event.attributes for event in span.events if event.name == "exception"] if span.events else []
-    if span.status != ERROR and not typed and not exceptions and not flagged:
-        return None, False
-    last = exceptions[-1] if exceptions else {}
-    exception_type, message = str(last.get("exception.type") or ""), str(last.get("exception.message") or "")
-    types = [name for name in (exception_type, str(typed or "")) if name]
-    texts = [message, span.message]
-    if span.attributes:
-        texts += [f"HTTP {span.attributes[name]!s}" for name in _CODES if name in span.attributes]
-    if soft:
-        texts.append(soft.text)
-    error_type, error_class = classify(types, texts)
-    return Failure(
-        error_type,
-        error_class,
-        exception=bool(exceptions),
-        typed=bool(typed),
-        messages=frozenset(content.text_digest(words, key) for words in (message, span.message) if words),
-    ), any(CANCELLATION_TYPES.search(name) for name in types)
+    for source in sources:
+        value = span.attributes.get(source) if isinstance(source, str) else first(span, (source,))
+        if value is not None:
+            return content.word(value)
+    return ""

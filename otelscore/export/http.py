@@ -1,4 +1,4 @@
-"""The metrics endpoint as a pure ASGI application: figures, the runs behind them, whether the service is ready."""
+"""The metrics endpoint as a pure ASGI application: figures, the runs behind them, verdicts, whether it is ready."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from urllib.parse import parse_qs
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import gzip_accepted
 
-from otelscore.export import trajectories
+from otelscore.export import trajectories, verdicts
 from otelscore.export.prometheus import render
 from otelscore.export.trajectories import Find, Look
+from otelscore.export.verdicts import Judge
+from otelscore.model import OverloadedError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,31 +26,50 @@ Answer = tuple[int, bytes, dict[str, str]]
 
 TEXT = "text/plain; charset=utf-8"
 
+_RETRY_AFTER = "1"  # seconds
+
 INDEX = b"""<!doctype html>
 <title>otelscore</title>
 <h1>otelscore</h1>
 <ul>
 <li><a href="metrics">/metrics</a>: figures for Prometheus
 <li><a href="api/v1/trajectories">/api/v1/trajectories</a>: the runs behind the figures, as JSON
+<li>POST /api/v1/verdicts: takes verdicts about runs, as JSON
 <li><a href="healthz">/healthz</a>: 200 while the service lives
-<li><a href="readyz">/readyz</a>: 200 while it takes spans, else 503
+<li><a href="readyz">/readyz</a>: 200 while it takes spans and what comes of them is stored, else 503
 </ul>
 """
 
 
 class MetricsApp:
-    """ASGI application; `ready` tells whether the service takes spans now, `find` and `look` know the runs."""
+    """ASGI application; `ready` tells whether the service takes spans now, `find` and `look` know the runs.
 
-    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool], find: Find, look: Look) -> None:
+    `judge` takes verdicts, whose body must have come whole within `request_time` seconds.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        ready: Callable[[], bool],
+        find: Find,
+        look: Look,
+        judge: Judge,
+        request_time: float,
+    ) -> None:
         self._registry = registry
         self._ready = ready
         self._find = find
         self._look = look
+        self._judge = judge
+        self._request_time = request_time
 
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        status, body, headers = await self._answer(scope)
+        if scope["path"] == verdicts.PATH:
+            status, body, headers = await self._verdicts(scope, receive)
+        else:
+            status, body, headers = await self._answer(scope)
         headers["content-length"] = str(len(body))
         raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw_headers})
@@ -57,7 +78,7 @@ class MetricsApp:
     async def _answer(self, scope: Scope) -> Answer:
         runs = scope["path"] == trajectories.PATH or scope["path"].startswith(trajectories.PATH + "/")
         if not runs and scope["path"] not in ("/", "/metrics", "/healthz", "/readyz"):
-            there = f"/metrics, {trajectories.PATH}, /healthz and /readyz"
+            there = f"/metrics, {trajectories.PATH}, {verdicts.PATH}, /healthz and /readyz"
             return 404, f"not found; there are {there}\n".encode(), {"content-type": TEXT}
         if scope["method"] not in ("GET", "HEAD"):
             return 405, b"use GET or HEAD\n", {"content-type": TEXT, "allow": "GET, HEAD"}
@@ -74,8 +95,31 @@ class MetricsApp:
 
     def _runs(self, scope: Scope) -> Answer:
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        status, body = trajectories.answer(scope["path"], query, self._find, self._look)
+        try:
+            status, body = trajectories.answer(scope["path"], query, self._find, self._look)
+        except OverloadedError as error:
+            return 503, f"{error}\n".encode(), {"content-type": TEXT}
         return status, body, {"content-type": "application/json"}
+
+    async def _verdicts(self, scope: Scope, receive: Receive) -> Answer:
+        headers = {"content-type": "application/json"}
+        if scope["method"] != "POST":
+            return 405, verdicts.as_error("use POST"), headers | {"allow": "POST"}
+        # Nothing else is JSON: else any page in a browser on this machine could judge, and nobody would be asked.
+        if _header(scope, b"content-type").partition(";")[0].strip().lower() != "application/json":
+            return 415, verdicts.as_error("the content type must be application/json"), headers
+        if _header(scope, b"content-encoding").strip().lower() not in ("", "identity"):
+            return 415, verdicts.as_error("the body must not be compressed"), headers
+        try:
+            async with asyncio.timeout(self._request_time):
+                body = await _body(receive, verdicts.MAX_BODY)
+        except TimeoutError:
+            message = f"the body did not come within {self._request_time:g} s"
+            return 408, verdicts.as_error(message), headers | {"connection": "close"}
+        if body is None:
+            return 413, verdicts.as_error(f"the body is larger than {verdicts.MAX_BODY} bytes"), headers
+        status, answer = await asyncio.to_thread(self._judge, body)
+        return status, answer, headers | ({"retry-after": _RETRY_AFTER} if status == 503 else {})
 
     def _metrics(self, scope: Scope) -> Answer:
         query = parse_qs(scope["query_string"].decode("latin-1"))
@@ -85,6 +129,23 @@ class MetricsApp:
             body = gzip.compress(body, compresslevel=4)
             headers["content-encoding"] = "gzip"
         return 200, body, headers
+
+
+async def _body(receive: Receive, limit: int) -> bytes | None:
+    """The whole body; None where it is too large. It is read to its end, or the sender would not see the answer."""
+    body = bytearray()
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""  # nobody is left to answer
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            body += chunk
+        more = message.get("more_body", False)
+    return bytes(body) if size <= limit else None
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -7,7 +7,7 @@ from math import inf
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client import Metric as TextFamily
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as TextExemplar
 from prometheus_client.samples import Sample as TextSample
@@ -42,6 +42,14 @@ def make_registry(collect: Callable[[], Iterable[Family]]) -> CollectorRegistry:
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
+
+
+def text_of(families: Iterable[Family]) -> bytes:
+    """These families alone as Prometheus text; those without samples are left out."""
+    shown = [family for family in families if family.samples]
+    registry = CollectorRegistry()
+    registry.register(FamilyCollector(lambda: shown))
+    return generate_latest(registry)
 
 
 def render(registry: CollectorRegistry, accept: str, names: Sequence[str] = ()) -> tuple[bytes, str]:

@@ -34,6 +34,8 @@ SERVICES = {
 
 _THREADS = 4  # decoding is bound to one core anyway; the others wait for the disk
 
+_MOMENT = 0.1  # seconds; a message that gRPC refused as too large looks like none, until the call is cancelled at once
+
 # A request begins with the tag of its field 1; these beginnings are of no protobuf message of OTLP.
 _MAGIC = {
     b"\x1f\x8b": "gzip",
@@ -112,6 +114,7 @@ class GrpcServer:
         async def export(_: object, context: Context) -> bytes:
             if self._under_way >= self._concurrency:
                 self._receiver.count(signal, "grpc", Result.REFUSED)
+                self._receiver.reach("concurrent_requests")
                 await _ask_to_retry(context, "too many requests at a time")
             self._under_way += 1
             try:
@@ -127,10 +130,16 @@ class GrpcServer:
                 body = await context.read()
         except TimeoutError:
             self._receiver.count(signal, "grpc", Result.REFUSED)  # senders try this code again
+            self._receiver.reach("request_time")
             message = f"the message did not come within {self._request_time:g} s"
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, message)
         if not isinstance(body, bytes):  # grpc.aio.EOF
             self._receiver.count(signal, "grpc", Result.REJECTED)
+            try:
+                await asyncio.sleep(_MOMENT)
+            except asyncio.CancelledError:
+                self._receiver.reach("request_size")
+                raise
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no message in the request")
         encoding = _MAGIC.get(body[:2], "")
         export = partial(self._receiver.export, signal, "grpc", body, Content.PROTOBUF, encoding)

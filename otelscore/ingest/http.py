@@ -103,6 +103,7 @@ class OtlpHttp:
         if encoding.strip().lower() not in ("", *ENCODINGS):
             raise self._rejected(signal, 415, f"the content encoding is none of {', '.join(ENCODINGS)}")
         if self._under_way >= self._concurrency:
+            self._receiver.reach("concurrent_requests")
             raise self._refused(signal, "too many requests at a time")
         self._under_way += 1
         try:
@@ -116,9 +117,11 @@ class OtlpHttp:
                 body = await self._body(receive)
         except TimeoutError:
             # Not 408: senders do not try that again, and who was slow may have been this process.
+            self._receiver.reach("request_time")
             message = f"the body did not come within {self._request_time:g} s"
             raise self._refused(signal, message, connection="close") from None
         except TooLargeError as error:
+            self._receiver.reach("request_size")
             raise self._rejected(signal, 413, str(error)) from None
         try:
             return self._receiver.export(signal, "http", body, content, encoding)

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otelscore.ingest import otlp_json, otlp_protobuf
-from otelscore.ingest.compression import decompress
+from otelscore.ingest.compression import TooLargeError, decompress
 from otelscore.ingest.decode import Decoder
 from otelscore.model import Batch, OverloadedError, SenderError
 
@@ -56,6 +56,9 @@ class Result(StrEnum):
 Count = Callable[[Signal, str, Result], None]
 """Told of every request that came: its signal, its transport ("grpc" or "http") and what became of it."""
 
+Reach = Callable[[str], None]
+"""Told of every request that came up against a limit: `request_size`, `request_time` or `concurrent_requests`."""
+
 
 class InternalError(OverloadedError):
     """A bug of ours. The request may be fine, so the sender should retry."""
@@ -68,8 +71,11 @@ class Receiver:
     room for all of it. `limit` is the size in bytes of the largest request, unpacked. Called from many threads.
     """
 
-    def __init__(self, decoder: Decoder, accept: Callable[[Batch], None], count: Count, limit: int) -> None:
+    def __init__(
+        self, decoder: Decoder, accept: Callable[[Batch], object], count: Count, reach: Reach, limit: int
+    ) -> None:
         self.count = count
+        self.reach = reach
         self.limit = limit
         self._accept = accept
         self._decode = {
@@ -90,8 +96,10 @@ class Receiver:
             batch = self._decode[signal, content](decompress(body, encoding, self.limit))
             if signal is not Signal.METRICS:
                 self._accept(batch)
-        except SenderError:
+        except SenderError as error:
             self.count(signal, transport, Result.REJECTED)
+            if isinstance(error, TooLargeError):
+                self.reach("request_size")
             raise
         except OverloadedError:
             self.count(signal, transport, Result.REFUSED)

@@ -4,55 +4,106 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import inf, log
 
 from otelscore.scoring.families import Family, Sample
-from otelscore.scoring.metrics import METRICS
+from otelscore.scoring.intervals import success_interval
+from otelscore.scoring.metrics import METRICS, Per
+from otelscore.scoring.projection import REACHED, fit_step_success
 from otelscore.scoring.score import Errors
+from otelscore.scoring.survival import fit_beta_geometric, kaplan_meier
 from otelscore.scoring.window import Sums, Windows
 
 SHORTEST_HORIZON_WINDOW = 3600.0
 """Seconds; a shorter window holds too few runs to say anything about long ones."""
 
 
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+Value = tuple[str, tuple[str, ...], float | None]
+"""A metric's name, the values of its own labels, and its value; None: there is none to tell."""
 
-
-def _step_success(sums: Sums) -> float | None:
-    return _ratio(sums.steps - sums.failed, sums.steps)
-
-
-PLAIN: Mapping[str, Callable[[Sums], float | None]] = {
-    "step_success_ratio": _step_success,
-    "recovery_ratio": lambda sums: _ratio(sums.sane, sums.responses),
-    "resolution_ratio": lambda sums: _ratio(sums.recovered, sums.resolutions),
-    "task_pass_ratio": lambda sums: _ratio(sums.passed, sums.verdicts),
-    "hard_failure_ratio": lambda sums: _ratio(sums.hard_failures, sums.trajectories),
-    "incomplete_ratio": lambda sums: _ratio(sums.incomplete, sums.trajectories),
-    "silent_failure_ratio": lambda sums: _ratio(sums.silent, sums.verdicts),
-    "window_trajectories": lambda sums: sums.trajectories,
-    "window_steps": lambda sums: sums.steps,
-    "window_verdicts": lambda sums: sums.verdicts,
+RATIOS: Mapping[str, Callable[[Sums], tuple[float, float]]] = {
+    "recovery_ratio": lambda sums: (sums.sane, sums.responses),
+    "resolution_ratio": lambda sums: (sums.recovered, sums.resolutions),
+    "task_pass_ratio": lambda sums: (sums.passed, sums.verdicts),
+    "hard_failure_ratio": lambda sums: (sums.hard_failures, sums.trajectories),
+    "incomplete_ratio": lambda sums: (sums.incomplete, sums.trajectories),
+    "silent_failure_ratio": lambda sums: (sums.silent, sums.verdicts),
 }
-"""One value a group."""
+"""Part and whole."""
 
-BY_LABEL: Mapping[str, Callable[[Sums], Mapping[str, float | None]]] = {
-    "tool_success_ratio": lambda sums: {
-        tool: _ratio(calls - failed, calls) for tool, (calls, failed) in sums.tools.items()
-    },
-    "verdict_failure_ratio": lambda sums: {
-        errors: _ratio(failed, verdicts)
-        for errors, (verdicts, failed) in sums.verdicts_by_errors.items()
-        if errors is not Errors.UNKNOWN
-    },
-}
-"""One value for each value of the metric's own label."""
 
-BY_HORIZON: Mapping[str, Callable[[Sums, int], float | None]] = {
-    "implied_success_ratio": lambda sums, steps: _power(_step_success(sums), steps),
-    "implied_failure_ratio": lambda sums, steps: _complement(_power(_step_success(sums), steps)),
-}
-"""One value for each horizon, in windows of an hour and more."""
+def _plain(sums: Sums) -> Iterator[Value]:
+    yield "window_trajectories", (), sums.trajectories
+    yield "window_steps", (), sums.steps.trials
+    yield "window_verdicts", (), sums.verdicts
+    for name, parts in RATIOS.items():
+        part, whole = parts(sums)
+        yield name, (), part / whole if whole else None
+    yield from _with_interval("step_success_ratio", (), sums.steps.success, success_interval(sums.steps))
+    for tool, calls in sums.tools.items():
+        yield from _with_interval("tool_success_ratio", (tool,), calls.success, success_interval(calls))
+    for errors, (verdicts, failed) in sums.verdicts_by_errors.items():
+        if errors is not Errors.UNKNOWN:
+            yield "verdict_failure_ratio", (errors,), failed / verdicts
+
+
+def _implied(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
+    success = sums.steps.success
+    if success is not None:
+        for steps in horizons:
+            yield "implied_success_ratio", (str(steps),), success**steps
+            yield "implied_failure_ratio", (str(steps),), 1 - success**steps
+
+
+def _survival(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
+    for figure, table in (("error_free", sums.error_free), ("survival", sums.survival)):
+        points = kaplan_meier(table, horizons)
+        for point in points:
+            steps = str(point.steps)
+            yield "at_risk_trajectories", (steps, figure), point.at_risk
+            if point.survival is not None:
+                yield from _with_interval(f"{figure}_ratio", (steps,), point.survival, point.interval)
+        beyond = [point.steps for point in points if point.survival is None]
+        fit = fit_beta_geometric(table) if figure == "survival" and beyond else None
+        if fit is not None:
+            for horizon in beyond:
+                yield "extrapolated_survival_ratio", (str(horizon),), fit.survival(horizon)
+
+
+def _projected(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
+    reached = [steps for steps in horizons if sums.passes.reached(steps) >= REACHED]
+    fit = fit_step_success(sums.passes)
+    if fit is not None:
+        yield from _with_interval("effective_step_success_ratio", (), fit.value, (fit.lower, fit.upper))
+        yield "half_life_steps", (), log(0.5) / log(fit.value)
+        for steps in reached:
+            interval = fit.lower**steps, fit.upper**steps
+            yield from _with_interval("projected_success_ratio", (str(steps),), fit.value**steps, interval)
+    fit = fit_step_success(sums.not_silent)
+    if fit is not None:
+        for steps in reached:
+            yield "projected_silent_failure_ratio", (str(steps),), 1 - fit.value**steps
+
+
+def _with_interval(
+    name: str, labels: tuple[str, ...], value: float | None, interval: tuple[float, float] | None
+) -> Iterator[Value]:
+    yield name, labels, value
+    if interval is not None:
+        yield f"{name}_lower", labels, interval[0]
+        yield f"{name}_upper", labels, interval[1]
+
+
+def values(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
+    """Every figure of one group in one window; `horizons`: () where the window is too short for any."""
+    yield from _plain(sums)
+    if horizons:
+        yield from _implied(sums, horizons)
+        yield from _survival(sums, horizons)
+        yield from _projected(sums, horizons)
+
+
+WINDOW_METRICS = tuple(name for name, metric in METRICS.items() if metric.per is Per.WINDOW)
 
 
 class Figures:
@@ -78,42 +129,26 @@ class Figures:
                 samples[name].append(sample)
         return [
             Family(METRICS[name], METRICS[name].label_names(self._group_names), samples[name])
-            for name in (*PLAIN, *BY_LABEL, *BY_HORIZON)
+            for name in WINDOW_METRICS
         ]
 
     def _compute(self, window: float, labels: tuple[str, ...], sums: Sums) -> Iterator[tuple[str, Sample]]:
         labels = (*labels, window_name(window))
-        for name, value, own_labels in self._values(window, sums):
+        horizons = self._horizons if window >= SHORTEST_HORIZON_WINDOW else ()
+        for name, own_labels, value in values(sums, horizons):
             if value is not None:
                 yield name, Sample((*labels, *own_labels), value)
 
-    def _values(self, window: float, sums: Sums) -> Iterator[tuple[str, float | None, tuple[str, ...]]]:
-        for name, figure in PLAIN.items():
-            yield name, figure(sums), ()
-        for name, by_label in BY_LABEL.items():
-            for label, value in by_label(sums).items():
-                yield name, value, (label,)
-        if window >= SHORTEST_HORIZON_WINDOW:
-            for name, by_horizon in BY_HORIZON.items():
-                for steps in self._horizons:
-                    yield name, by_horizon(sums, steps), (str(steps),)
-
 
 def window_name(seconds: float) -> str:
-    """How a window is written as a label: 300 is 5m, 86400 is 24h.
+    """How a window is written as a label: 300 is 5m, 86400 is 24h, and one without an end is all.
 
-    >>> [window_name(seconds) for seconds in (90, 300, 3600, 86400)]
-    ['90s', '5m', '1h', '24h']
+    >>> [window_name(seconds) for seconds in (90, 300, 3600, 86400, inf)]
+    ['90s', '5m', '1h', '24h', 'all']
     """
+    if seconds == inf:
+        return "all"
     for unit, length in (("h", 3600), ("m", 60)):
         if seconds % length == 0:
             return f"{seconds / length:g}{unit}"
     return f"{seconds:g}s"
-
-
-def _power(ratio: float | None, exponent: int) -> float | None:
-    return None if ratio is None else ratio**exponent
-
-
-def _complement(ratio: float | None) -> float | None:
-    return None if ratio is None else 1 - ratio

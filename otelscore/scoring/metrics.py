@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 PREFIX = "otelscore_"
@@ -51,20 +51,38 @@ class Metric:
 
 _C, _G, _H, _I = Type.COUNTER, Type.GAUGE, Type.HISTOGRAM, Type.INFO
 
+
+def _with_interval(metric: Metric) -> tuple[Metric, ...]:
+    """A ratio and the two bounds of its 95% confidence interval."""
+    bounds = (
+        replace(
+            metric,
+            name=f"{metric.name}_{bound}",
+            help=f"{bound.capitalize()} bound of the 95% confidence interval of {metric.name}.",
+        )
+        for bound in ("lower", "upper")
+    )
+    return metric, *bounds
+
+
 _WINDOW = (
-    Metric(
-        "step_success_ratio",
-        _G,
-        Per.WINDOW,
-        "Share (0-1) of steps that did not fail; read it together with window_steps, and which steps count is in "
-        "horizon_info.",
+    *_with_interval(
+        Metric(
+            "step_success_ratio",
+            _G,
+            Per.WINDOW,
+            "Share (0-1) of steps that did not fail; read it together with window_steps, and which steps count is in "
+            "horizon_info.",
+        )
     ),
-    Metric(
-        "tool_success_ratio",
-        _G,
-        Per.WINDOW,
-        "Share (0-1) of one tool's or retrieval source's calls that did not fail; a handful of calls says little.",
-        ("tool",),
+    *_with_interval(
+        Metric(
+            "tool_success_ratio",
+            _G,
+            Per.WINDOW,
+            "Share (0-1) of one tool's or retrieval source's calls that did not fail; a handful of calls says little.",
+            ("tool",),
+        )
     ),
     Metric(
         "recovery_ratio",
@@ -92,6 +110,42 @@ _WINDOW = (
         _G,
         Per.WINDOW,
         "1 - implied_success_ratio, as naive as that: the chance that some step of so many fails.",
+        ("steps",),
+    ),
+    *_with_interval(
+        Metric(
+            "error_free_ratio",
+            _G,
+            Per.WINDOW,
+            "Share (0-1) of trajectories without any failed step in their first so many (Kaplan-Meier); absent where "
+            "fewer than 10 at_risk_trajectories came so far.",
+            ("steps",),
+        )
+    ),
+    *_with_interval(
+        Metric(
+            "survival_ratio",
+            _G,
+            Per.WINDOW,
+            "Share (0-1) of trajectories without an unrecovered failure in their first so many steps (Kaplan-Meier); "
+            "absent where fewer than 10 at_risk_trajectories came so far.",
+            ("steps",),
+        )
+    ),
+    Metric(
+        "at_risk_trajectories",
+        _G,
+        Per.WINDOW,
+        "Trajectories with at least so many steps and no event before (a failed, or an unrecovered, step): the "
+        "evidence behind error_free_ratio and survival_ratio.",
+        ("steps", "figure"),
+    ),
+    Metric(
+        "extrapolated_survival_ratio",
+        _G,
+        Per.WINDOW,
+        "survival_ratio where too few trajectories came so far, from a model fitted to the shorter ones "
+        "(beta-geometric); a guess beyond the data, not for alerts.",
         ("steps",),
     ),
     Metric(
@@ -129,6 +183,40 @@ _WINDOW = (
         "Share (0-1) of failed tasks among trajectories with a verdict, by what happened to their errors: unrecovered "
         "well above none says that errors matter for the outcome.",
         ("errors",),
+    ),
+    *_with_interval(
+        Metric(
+            "effective_step_success_ratio",
+            _G,
+            Per.WINDOW,
+            "Success (0-1) per step that the verdicts imply: a run of n steps passes its task by its n-th power;"
+            " absent below 20 verdicts or where all are alike.",
+        )
+    ),
+    *_with_interval(
+        Metric(
+            "projected_success_ratio",
+            _G,
+            Per.WINDOW,
+            "Share (0-1) of tasks that runs of so many steps will pass, judging by verdicts; absent where fewer than 10"
+            " trajectories with a verdict had so many steps.",
+            ("steps",),
+        )
+    ),
+    Metric(
+        "projected_silent_failure_ratio",
+        _G,
+        Per.WINDOW,
+        "Share (0-1) of runs of so many steps that will fail their task without a sign, judging by verdicts; absent "
+        "where no trajectory did, or too few are known.",
+        ("steps",),
+    ),
+    Metric(
+        "half_life_steps",
+        _G,
+        Per.WINDOW,
+        "Steps after which half of all tasks are failed, by effective_step_success_ratio; may lie far beyond any run "
+        "seen.",
     ),
     Metric(
         "window_trajectories",
@@ -240,6 +328,14 @@ _SERVICE = (
         ("evaluator", "verdict"),
     ),
     Metric(
+        "verdicts_unusable_total",
+        _C,
+        Per.SERVICE,
+        "Verdicts of verdicts.evaluators that judge no run, by reason: unreadable (neither pass nor fail, or about "
+        "nothing), ambiguous (several runs in the trace), expired (no run within verdict_window).",
+        ("evaluator", "reason"),
+    ),
+    Metric(
         "verdicts_pending",
         _G,
         Per.SERVICE,
@@ -300,6 +396,13 @@ _SERVICE = (
         ("transport", "signal"),
     ),
     Metric(
+        "early_final_trajectories_total",
+        _C,
+        Per.SERVICE,
+        "Trajectories that waited for missing parents and were counted before their time, because such spans filled "
+        "half of limits.open_spans or the state neared limits.state; parents that come now make no difference.",
+    ),
+    Metric(
         "open_trajectories",
         _G,
         Per.SERVICE,
@@ -317,6 +420,13 @@ _SERVICE = (
         _G,
         Per.SERVICE,
         "Spans held for trajectories that can still change; at limits.open_spans requests are refused.",
+    ),
+    Metric(
+        "log_facts_pending",
+        _G,
+        Per.SERVICE,
+        "Spans about which log records said something (an exception, a result) that is held until their runs are "
+        "final; they count in limits.open_spans.",
     ),
     Metric(
         "rows",
@@ -345,6 +455,14 @@ _SERVICE = (
         _G,
         Per.SERVICE,
         "Size in bytes that the state may have (limits.state); at it requests are refused and senders retry.",
+    ),
+    Metric(
+        "limit_reached_total",
+        _C,
+        Per.SERVICE,
+        "Times that a limit (the setting limits.* of this name) was reached: a request was refused, or something left "
+        "early or was not told apart; when it rises, raise the limit or send less.",
+        ("limit",),
     ),
     Metric(
         "label_overflow_total",

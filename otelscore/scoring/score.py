@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from otelscore.model import Outcome, Score, StepStatus, Trajectory
+from otelscore.model import SKIPPED, Outcome, Score, Trajectory
 
 
 class Errors(StrEnum):
@@ -21,7 +21,7 @@ def errors_of(trajectory: Trajectory) -> Errors:
     failed = [step for step in trajectory.steps if step.failed]
     if any(step.recovered is False for step in failed):
         return Errors.UNRECOVERED
-    observed = any(step.status is not StepStatus.SKIPPED for step in trajectory.steps)
+    observed = any(step.status is not SKIPPED for step in trajectory.steps)
     ended = trajectory.outcome in (Outcome.COMPLETED, Outcome.FAILED)
     if not observed or not ended or any(step.recovered is None for step in failed):
         return Errors.UNKNOWN
@@ -34,7 +34,7 @@ def score_trajectory(trajectory: Trajectory) -> Score:
     A step whose response or recovery nobody can know is out of `recovery_rate` or `resolution_rate`: neither a
     good nor a bad mark.
     """
-    steps = [step for step in trajectory.steps if step.status is not StepStatus.SKIPPED]
+    steps = [step for step in trajectory.steps if step.status is not SKIPPED]
     failed = [step for step in steps if step.failed]
     tool_error_rate = _share(len(failed), len(steps))
     passed = trajectory.verdict.passed if trajectory.verdict else None

@@ -7,12 +7,13 @@ Prometheus has scraped the 0 by then and `increase()` sees the first one.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from otelscore.model import Kind, Outcome, Score, Step, StepStatus, Trajectory, Verdict
+from otelscore.model import MODEL, SKIPPED, Kind, Outcome, Score, Step, Trajectory, Unusable, Verdict
 from otelscore.scoring.families import Distribution, Exemplar, Family, Sample
 from otelscore.scoring.labels import LabelLimiter
 from otelscore.scoring.metrics import METRICS, Type
@@ -26,6 +27,7 @@ SIBLINGS: dict[str, list[Labels]] = {
     "trajectories_total": [(outcome,) for outcome in Outcome],
     "judged_trajectories_total": list(product(("pass", "fail"), Errors, ("true", "false"))),
     "verdicts_total": [("pass",), ("fail",)],
+    "verdicts_unusable_total": [(reason,) for reason in Unusable],
 }
 """Values of a counter's last labels, all of which appear, at 0, as soon as one does."""
 
@@ -60,10 +62,12 @@ class Totals:
         """Metric name -> label values -> series."""
         self.changed: set[tuple[str, Labels]] = set()
         """Series that are new or have risen since somebody cleared this."""
+        self.gone: set[tuple[str, Labels]] = set()
+        """Series that were let go since then; one of them may be in `changed` too: it began anew."""
 
     def announce(self, trajectory: Trajectory, score: Score, labels: Labels) -> None:
         """A trajectory closed: show the series it will count in, at 0."""
-        for name, values, _ in self._counts(trajectory, labels):
+        for name, values, _, _ in self._counts(trajectory, labels):
             self._start_counter(name, values)
         for name, values, _ in self._observations(trajectory, score, labels):
             self._start_histogram(name, values)
@@ -75,10 +79,10 @@ class Totals:
     def fold(self, trajectory: Trajectory, score: Score, labels: Labels, now: float) -> None:
         """Count a final trajectory; its verdict is counted apart."""
         exemplar = Exemplar(score.trace_id, 1, now)
-        for name, values, bad in self._counts(trajectory, labels):
-            self._count(name, values, exemplar if bad else None)
-        for name, values, value in self._observations(trajectory, score, labels):
-            self._observe(name, values, value, score.trace_id, now)
+        for name, values, count, bad in self._counts(trajectory, labels):
+            self._count(name, values, exemplar if bad else None, count)
+        for name, values, observed in self._observations(trajectory, score, labels):
+            self._observe(name, values, observed, score.trace_id, now)
 
     def fold_verdict(self, row: Row, verdict: Verdict, trace_id: str, end: int, now: float) -> None:
         """Count the verdict of a final trajectory, once; `end` is the trajectory's, in Unix nanoseconds."""
@@ -88,12 +92,28 @@ class Totals:
         exemplar = None if verdict.passed else Exemplar(trace_id, 1, now)
         self._count("judged_trajectories_total", values, exemplar)
         delay = max(verdict.time - end, 0) / BILLION
-        self._observe("verdict_delay_seconds", row.labels, delay, trace_id, now)
+        self._observe("verdict_delay_seconds", row.labels, (delay,), trace_id, now)
 
     def count_verdict(self, verdict: Verdict) -> None:
         """Count a verdict as it came, whatever it is about; the caller has dropped the repeated ones."""
         evaluator = self._limiter.value("evaluator", verdict.evaluator)
         self._count("verdicts_total", (evaluator, _word(verdict)), None)
+        self._start_counter("verdicts_unusable_total", (evaluator, Unusable.UNREADABLE))
+
+    def count_unusable(self, verdict: Verdict, reason: Unusable) -> None:
+        """Count a verdict that judges no run."""
+        self._count("verdicts_unusable_total", (self._limiter.value("evaluator", verdict.evaluator), reason), None)
+
+    def release(self, released: Mapping[str, Container[str]]) -> None:
+        """Let go of every series that bears one of these values, by label name; if it comes back it begins at 0."""
+        for by_name in (self.counters, self.histograms):
+            for name, series in by_name.items():
+                wanted = [(i, released[label]) for i, label in enumerate(self._names(name)) if label in released]
+                for values in [values for values in series if any(values[i] in gone for i, gone in wanted)]:
+                    del series[values]
+                    self.exemplars.get(name, {}).pop(values, None)
+                    self.changed.discard((name, values))
+                    self.gone.add((name, values))
 
     def dump(self, name: str, values: Labels) -> Plain:
         """One series as plain values; `load` takes it back."""
@@ -123,37 +143,44 @@ class Totals:
             Family(METRICS[name], self._names(name), self._histogram_samples(name)) for name in self.histograms
         ]
 
-    def _counts(self, trajectory: Trajectory, labels: Labels) -> Iterator[tuple[str, Labels, bool]]:
-        """Counter, label values, and whether something went wrong, for each count of a trajectory."""
-        for step in _observed(trajectory):
-            tool, step_agent = self._tool(step), self._limiter.value("step_agent", step.agent)
-            outcome, attempt = "error" if step.failed else "ok", "again" if step.again else "first"
-            yield "steps_total", (*labels, step.kind, tool, step_agent, outcome, attempt), step.failed
+    def _counts(self, trajectory: Trajectory, labels: Labels) -> Iterator[tuple[str, Labels, int, bool]]:
+        """Counter, label values, by how much a trajectory raises it, and whether something went wrong."""
+        steps = _observed(trajectory)
+        alike = Counter((step.kind, step.name, step.agent, step.failed, step.again) for step in steps)
+        for (kind, name, agent, failed, again), count in alike.items():
+            tool, step_agent = self._tool(kind, name), self._limiter.value("step_agent", agent)
+            outcome, attempt = "error" if failed else "ok", "again" if again else "first"
+            yield "steps_total", (*labels, kind, tool, step_agent, outcome, attempt), count, failed
+        for step in steps:
             if step.failed:
+                tool, step_agent = self._tool(step.kind, step.name), self._limiter.value("step_agent", step.agent)
                 response = step.response or ""
                 recovered = "" if step.recovered is None else _lower(step.recovered)
                 error_class = step.error_class or ""
-                yield "step_errors_total", (*labels, tool, step_agent, error_class, response, recovered), True
+                yield "step_errors_total", (*labels, tool, step_agent, error_class, response, recovered), 1, True
         if trajectory.outcome is not None:
-            yield "trajectories_total", (*labels, trajectory.outcome), trajectory.outcome is Outcome.FAILED
-            if not _observed(trajectory):
-                yield "trajectories_without_steps_total", labels, False
+            yield "trajectories_total", (*labels, trajectory.outcome), 1, trajectory.outcome is Outcome.FAILED
+            if not steps:
+                yield "trajectories_without_steps_total", labels, 1, False
 
     def _observations(
         self, trajectory: Trajectory, score: Score, labels: Labels
-    ) -> Iterator[tuple[str, Labels, float]]:
-        """Histogram, label values and value likewise."""
+    ) -> Iterator[tuple[str, Labels, Sequence[float]]]:
+        """Histogram, label values and what is observed, likewise."""
+        durations: dict[tuple[Kind, str], list[float]] = defaultdict(list)
         for step in _observed(trajectory):
-            yield "step_duration_seconds", (*labels, step.kind, self._tool(step)), step.duration_seconds
+            durations[step.kind, step.name].append(step.duration_seconds)
+        for (kind, name), seconds in durations.items():
+            yield "step_duration_seconds", (*labels, kind, self._tool(kind, name)), seconds
         if trajectory.outcome is None:
             return
-        yield "trajectory_duration_seconds", labels, score.duration_seconds
+        yield "trajectory_duration_seconds", labels, (score.duration_seconds,)
         if score.implied_step_success_rate is not None:
-            yield "trajectory_steps", labels, score.trajectory_length
-            yield "trajectory_step_success_ratio", labels, score.implied_step_success_rate
+            yield "trajectory_steps", labels, (score.trajectory_length,)
+            yield "trajectory_step_success_ratio", labels, (score.implied_step_success_rate,)
 
-    def _tool(self, step: Step) -> str:
-        return "" if step.kind is Kind.MODEL else self._limiter.value("tool", step.name)
+    def _tool(self, kind: Kind, name: str) -> str:
+        return "" if kind is MODEL else self._limiter.value("tool", name)
 
     def _start_counter(self, name: str, values: Labels) -> None:
         counter = self.counters.setdefault(name, {})
@@ -171,21 +198,23 @@ class Totals:
             series[values] = Histogram([0] * buckets, 0, [None] * buckets)
             self.changed.add((name, values))
 
-    def _count(self, name: str, values: Labels, exemplar: Exemplar | None) -> None:
+    def _count(self, name: str, values: Labels, exemplar: Exemplar | None, count: int = 1) -> None:
         self._start_counter(name, values)
-        self.counters[name][values] += 1
+        self.counters[name][values] += count
         self.changed.add((name, values))
         if exemplar:
             self.exemplars.setdefault(name, {})[values] = exemplar
 
-    def _observe(self, name: str, values: Labels, value: float, trace_id: str, now: float) -> None:
+    def _observe(self, name: str, values: Labels, observed: Sequence[float], trace_id: str, now: float) -> None:
         self._start_histogram(name, values)
         histogram = self.histograms[name][values]
         self.changed.add((name, values))
-        bucket = bisect_left(METRICS[name].buckets, value)
-        histogram.counts[bucket] += 1
-        histogram.billionths += round(value * BILLION)
-        histogram.exemplars[bucket] = Exemplar(trace_id, value, now)
+        buckets = METRICS[name].buckets
+        for value in observed:
+            bucket = bisect_left(buckets, value)
+            histogram.counts[bucket] += 1
+            histogram.billionths += round(value * BILLION)
+            histogram.exemplars[bucket] = Exemplar(trace_id, value, now)
 
     def _names(self, name: str) -> Labels:
         return METRICS[name].label_names(self._limiter.names)
@@ -202,7 +231,7 @@ class Totals:
 
 
 def _observed(trajectory: Trajectory) -> list[Step]:
-    return [step for step in trajectory.steps if step.status is not StepStatus.SKIPPED]
+    return [step for step in trajectory.steps if step.status is not SKIPPED]
 
 
 def _dump(exemplar: Exemplar | None) -> Plain:

@@ -8,16 +8,18 @@ it ages, and counts in window i and all longer ones.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from functools import lru_cache
 
-from otelscore.model import Kind, Outcome, Score, StepStatus, Trajectory
+from otelscore.model import SKIPPED, Kind, Outcome, Score, Trajectory
+from otelscore.scoring.intervals import ClusterSums
 from otelscore.scoring.labels import LabelLimiter
+from otelscore.scoring.projection import Trials
 from otelscore.scoring.score import Errors, errors_of
-
-K = TypeVar("K")
+from otelscore.scoring.survival import LifeTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def make_row(
     trajectory: Trajectory, score: Score, labels: tuple[str, ...], limiter: LabelLimiter, step_kinds: Container[Kind]
 ) -> Row:
     """Reduce a trajectory to its row; `step_kinds` are the steps that count for horizons."""
-    steps = [step for step in trajectory.steps if step.status is not StepStatus.SKIPPED]
+    steps = [step for step in trajectory.steps if step.status is not SKIPPED]
     failed = [step for step in steps if step.failed]
     counting = [step for step in steps if step.kind in step_kinds]
     responses = [step.response.sane for step in failed if step.response]
@@ -54,7 +56,9 @@ def make_row(
     tools: dict[str, tuple[int, int]] = {}
     for step in steps:
         if step.kind in (Kind.TOOL, Kind.RETRIEVAL):
-            _add(tools, limiter.value("tool", step.name), 1, step.failed)
+            name = limiter.value("tool", step.name)
+            calls, failures = tools.get(name, (0, 0))
+            tools[name] = calls + 1, failures + step.failed
     return Row(
         labels=labels,
         outcome=trajectory.outcome,
@@ -70,13 +74,31 @@ def make_row(
         sane=sum(responses),
         resolutions=len(resolutions),
         recovered=sum(resolutions),
-        tools=tuple((name, calls, failures) for name, (calls, failures) in tools.items()),
+        tools=tuple(_calls(name, *counts) for name, counts in tools.items()),
         cluster=trajectory.cluster,
     )
 
 
+def sums_of(rows: Iterable[Row]) -> Sums:
+    """What the rows of one group amount to; those with a verdict count in both streams."""
+    sums = Sums()
+    for row in rows:
+        sums.count_run(row, 1)
+        if row.verdict is not None and row.outcome is not None:
+            sums.count_verdict(row, 1)
+    return sums
+
+
+@lru_cache(10_000)
+def _calls(name: str, calls: int, failures: int) -> tuple[str, int, int]:
+    """The same tuple for the same values: a million rows hold a few hundred different ones."""
+    return name, calls, failures
+
+
 def judged(row: Row, verdict: bool | None) -> Row:
-    """The row with another verdict."""
+    """The row with that verdict."""
+    if verdict is row.verdict:
+        return row
     fine = row.outcome is Outcome.COMPLETED and row.errors in (Errors.NONE, Errors.RECOVERED)
     return replace(row, verdict=verdict, silent=verdict is False and fine)
 
@@ -89,20 +111,19 @@ class Sums:
     trajectories: int = 0  # with an outcome: DESIGN.md, Steps 10
     hard_failures: int = 0
     incomplete: int = 0
-    runs_with_steps: int = 0
-    steps: int = 0
-    failed: int = 0
-    steps_squared: int = 0  # sum over runs of n^2, e^2 and n*e: what the design effect needs
-    failed_squared: int = 0
-    steps_by_failed: int = 0
+    steps: ClusterSums = field(default_factory=ClusterSums)
+    tools: dict[str, ClusterSums] = field(default_factory=dict)
+    error_free: LifeTable = field(default_factory=LifeTable)
+    survival: LifeTable = field(default_factory=LifeTable)
     responses: int = 0
     sane: int = 0
     resolutions: int = 0
     recovered: int = 0
-    tools: dict[str, tuple[int, int]] = field(default_factory=dict)  # name -> calls, failed calls
     verdicts: int = 0
     passed: int = 0
     silent: int = 0
+    passes: Trials = field(default_factory=Trials)
+    not_silent: Trials = field(default_factory=Trials)
     verdicts_by_errors: dict[Errors, tuple[int, int]] = field(default_factory=dict)  # -> verdicts, fail verdicts
 
     def count_run(self, row: Row, sign: int) -> None:
@@ -111,18 +132,21 @@ class Sums:
         self.trajectories += sign * (row.outcome is not None)
         self.hard_failures += sign * row.hard_failure
         self.incomplete += sign * (row.outcome is Outcome.INCOMPLETE)
-        self.runs_with_steps += sign * (row.steps > 0)
-        self.steps += sign * row.steps
-        self.failed += sign * row.failed
-        self.steps_squared += sign * row.steps**2
-        self.failed_squared += sign * row.failed**2
-        self.steps_by_failed += sign * row.steps * row.failed
         self.responses += sign * row.responses
         self.sane += sign * row.sane
         self.resolutions += sign * row.resolutions
         self.recovered += sign * row.recovered
+        if row.steps:
+            self.steps.count(row.steps, row.failed, sign, row.cluster)
+        if row.steps and row.outcome is not None:
+            last = row.steps if row.hard_failure else None
+            self.error_free.count(row.steps, last if row.first_failed is None else row.first_failed + 1, sign)
+            self.survival.count(row.steps, last if row.first_unrecovered is None else row.first_unrecovered + 1, sign)
         for name, calls, failures in row.tools:
-            _add(self.tools, name, sign * calls, sign * failures)
+            sums = self.tools.setdefault(name, ClusterSums())
+            sums.count(calls, failures, sign, row.cluster)
+            if not sums.trials:
+                del self.tools[name]
 
     def count_verdict(self, row: Row, sign: int) -> None:
         """The same for a row's verdict."""
@@ -130,7 +154,12 @@ class Sums:
         self.verdicts += sign
         self.passed += sign * (row.verdict is True)
         self.silent += sign * row.silent
-        _add(self.verdicts_by_errors, row.errors, sign, sign * (row.verdict is False))
+        if row.steps:
+            self.passes.count(row.steps, row.verdict is True, sign, row.cluster)
+            self.not_silent.count(row.steps, not row.silent, sign, row.cluster)
+        verdicts, failed = self.verdicts_by_errors.pop(row.errors, (0, 0))
+        if verdicts + sign:
+            self.verdicts_by_errors[row.errors] = verdicts + sign, failed + sign * (row.verdict is False)
 
 
 class Windows:
@@ -172,6 +201,15 @@ class Windows:
         if verdict is not None:
             self._verdicts.append(key, row, time)
 
+    def restore_run(self, key: str, row: Row, time: float, now: float) -> None:
+        """Take back, in order of time, a trajectory that closed at `time`: at once where it belongs by now."""
+        self._runs.append(key, row, time, bisect_right(self.lengths, now - time))
+
+    def restore_verdict(self, key: str, row: Row, time: float, now: float) -> None:
+        """The same for its verdict, which came at `time`."""
+        if row.outcome is not None and row.verdict is not None:
+            self._verdicts.append(key, row, time, bisect_right(self.lengths, now - time))
+
     def remove(self, key: str) -> None:
         """Forget a trajectory, e.g. one that became part of another."""
         self._runs.remove(key)
@@ -194,14 +232,23 @@ class Windows:
         self._changed.clear()
         return changes
 
+    def held(self) -> list[Row]:
+        """The rows of all runs, in the order in which they closed."""
+        return self._runs.held()
+
     @property
     def rows(self) -> dict[tuple[str, ...], int]:
         """Rows held, by stream."""
         return {("runs",): len(self._runs), ("verdicts",): len(self._verdicts)}
 
     @property
+    def full(self) -> int:
+        """Rows that went because a stream held `limit` of them."""
+        return self._runs.full + self._verdicts.full
+
+    @property
     def dropped(self) -> dict[tuple[str, ...], int]:
-        """Rows that went before their time for want of room, by stream."""
+        """Rows that went before their time for want of room here or elsewhere, by stream."""
         return {("runs",): self._runs.dropped, ("verdicts",): self._verdicts.dropped}
 
     def _counter(self, count: Callable[[Sums, Row, int], None]) -> Callable[[float, Row, int], None]:
@@ -236,7 +283,7 @@ class _Stream:
         self._queues: list[deque[_Slot]] = [deque() for _ in lengths]
         self._slots: dict[str, _Slot] = {}
         self._last = 0.0
-        self.dropped = 0
+        self.dropped = self.full = 0
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -245,17 +292,24 @@ class _Stream:
         slot = self._slots.get(key)
         return None if slot is None else slot.row
 
-    def append(self, key: str, row: Row, time: float) -> None:
+    def held(self) -> list[Row]:
+        return [slot.row for queue in reversed(self._queues) for slot in queue if slot.row is not None]
+
+    def append(self, key: str, row: Row, time: float, window: int = 0) -> None:
+        """`window`: the shortest one that the row is young enough for."""
         self._last = max(self._last, time)
-        self._slots[key] = slot = _Slot(key, self._last, row)
-        self._queues[0].append(slot)
-        self._count_from(0, row, 1)
+        if window == len(self._queues):
+            return
+        self._slots[key] = slot = _Slot(key, self._last, row, window)
+        self._queues[window].append(slot)
+        self._count_from(window, row, 1)
         while len(self) > self._limit:
             oldest = next(queue for queue in reversed(self._queues) if queue).popleft()
             if oldest.row is not None:
                 self._count_from(oldest.window, oldest.row, -1)
                 del self._slots[oldest.key]
                 self.dropped += 1
+                self.full += 1
 
     def replace(self, key: str, row: Row) -> bool:
         """Whether there was a row to replace."""
@@ -298,12 +352,3 @@ class _Stream:
     def _count_from(self, i: int, row: Row, sign: int) -> None:
         for length in self._lengths[i:]:
             self._count(length, row, sign)
-
-
-def _add(table: dict[K, tuple[int, int]], key: K, count: int, failed: int) -> None:
-    """Add to a (count, failed) pair; one that falls to nothing is taken away."""
-    before, failed_before = table.get(key, (0, 0))
-    if before + count:
-        table[key] = (before + count, failed_before + failed)
-    else:
-        del table[key]

@@ -6,6 +6,7 @@ import fcntl
 import os
 import sqlite3
 import zlib
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Literal, TextIO
@@ -25,37 +26,44 @@ SYNCHRONOUS: dict[Durability, str] = {
 WAL_KEPT = 4 << 20
 """Bytes of the write-ahead log that stay on the disk after a checkpoint; a large transaction may make it longer."""
 
-MIGRATIONS = (
-    """
-    CREATE TABLE requests (id INTEGER PRIMARY KEY AUTOINCREMENT, arrived REAL NOT NULL, body BLOB NOT NULL);
+PATIENCE = 0.2
+"""Seconds that another program that writes to the file is waited for; meanwhile nothing is taken and nothing shown."""
+
+SCHEMA = 2
+"""Which tables there are and how what is in their blobs is written; `PRAGMA user_version` says which a file has.
+
+It rises when either changes, once there is a way from the one before (MIGRATIONS).
+"""
+
+MIGRATIONS: dict[int, str] = {}
+"""Schema -> statements that make the next one of it. There is no way from 1, which was never released."""
+
+TABLES = """
+    CREATE TABLE journal (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        kind TEXT NOT NULL,
+        written REAL NOT NULL,
+        body BLOB NOT NULL
+    );
     CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
-        run_id TEXT NOT NULL UNIQUE,
-        trace_id TEXT NOT NULL,
-        service TEXT NOT NULL,
-        agent TEXT NOT NULL,
-        outcome TEXT NOT NULL,
+        run_id TEXT NOT NULL,
         closed REAL NOT NULL,
-        started INTEGER NOT NULL,
         judged REAL,
+        verdict INTEGER,
         final INTEGER NOT NULL,
         counted INTEGER NOT NULL,
         until REAL NOT NULL,
+        service TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        outcome TEXT NOT NULL,
         responses TEXT NOT NULL,
         tools TEXT NOT NULL,
-        row BLOB NOT NULL,
+        facts BLOB NOT NULL,
         score BLOB NOT NULL
     );
-    CREATE INDEX runs_by_closed ON runs (closed, run_id, service, agent, outcome, responses, tools);
-    CREATE TABLE memories (
-        trace_id BLOB NOT NULL,
-        service TEXT NOT NULL,
-        until REAL NOT NULL,
-        start INTEGER NOT NULL,
-        "end" INTEGER NOT NULL,
-        span_ids BLOB NOT NULL,
-        PRIMARY KEY (trace_id, service)
-    ) WITHOUT ROWID;
+    CREATE INDEX runs_by_closed ON runs (closed, service, agent, outcome, responses, tools);
+    CREATE TABLE memories (until REAL NOT NULL, body BLOB NOT NULL);
     CREATE INDEX memories_by_until ON memories (until);
     CREATE TABLE verdicts (
         evaluator TEXT NOT NULL,
@@ -75,15 +83,13 @@ MIGRATIONS = (
         PRIMARY KEY (name, labels)
     ) WITHOUT ROWID;
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-    """,
-)
-"""The n-th makes schema n+1 of schema n; `PRAGMA user_version` says which a file has. A released one never changes."""
+"""
 
 SEALED = (
-    ("requests", "body"),
-    ("runs", "row"),
+    ("journal", "body"),
+    ("runs", "facts"),
     ("runs", "score"),
-    ("memories", "span_ids"),
+    ("memories", "body"),
     ("totals", "value"),
     ("meta", "value"),
 )
@@ -125,9 +131,15 @@ def lock(folder: Path) -> TextIO:
         raise StoreError(
             f"the state directory {folder} is in use by process {owner}; stop that one, or name another directory"
         ) from None
-    held.truncate()
-    held.write(f"{os.getpid()}\n")
-    held.flush()
+    except OSError as error:
+        held.close()
+        raise StoreError(
+            f"the state directory {folder} cannot be locked ({error.strerror}): network file systems often cannot;"
+            " name a directory on a local disk"
+        ) from error
+    with suppress(OSError):  # it is only for the words above, and the disk may be full
+        os.ftruncate(held.fileno(), 0)
+        os.write(held.fileno(), b"%d\n" % os.getpid())
     return held
 
 
@@ -148,13 +160,18 @@ def connect(path: Path, durability: Durability, limit: int) -> tuple[sqlite3.Con
 
 
 def _open(path: Path, durability: Durability, limit: int) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(MIGRATIONS):
+        if version > SCHEMA:
             raise StoreError(
-                f"{path} has schema {version}, and this version of otelscore knows only those up to"
-                f" {len(MIGRATIONS)}; start the newer version that wrote it, or name another state directory"
+                f"{path} has schema {version}, and this version of otelscore knows only those up to {SCHEMA};"
+                " start the newer version that wrote it, or name another state directory"
+            )
+        if 0 < version < min(MIGRATIONS, default=SCHEMA):
+            raise StoreError(
+                f"{path} has schema {version}, of a version of otelscore that was never released; delete it, or name"
+                " another state directory"
             )
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
@@ -166,12 +183,20 @@ def _open(path: Path, durability: Durability, limit: int) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT}")
         (page_size,) = connection.execute("PRAGMA page_size").fetchone()
         connection.execute(f"PRAGMA max_page_count = {limit // page_size}").fetchone()
-        for number, migration in enumerate(MIGRATIONS[version:], version + 1):
-            connection.executescript(f"BEGIN IMMEDIATE; {migration}; PRAGMA user_version = {number}; COMMIT")
+        steps = [(SCHEMA, TABLES)] if version == 0 else [(n + 1, MIGRATIONS[n]) for n in range(version, SCHEMA)]
+        for schema, statements in steps:
+            connection.executescript(f"BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {schema}; COMMIT")
         _check_seals(connection)
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Another way into a database that is open already, for one who only reads and waits for no writer."""
+    connection = sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 

@@ -28,6 +28,9 @@ ADVICE = {
 }
 """SQLite's primary result code (https://www.sqlite.org/rescode.html) -> what is wrong with the file and what to do."""
 
+OTHER = "it cannot be used; restart otelscore, which looks it over and sets it aside where it is damaged"
+"""The same for every other code."""
+
 
 def code_of(error: sqlite3.Error) -> int:
     """SQLite's primary result code; 0 where Python itself found fault."""
@@ -36,12 +39,12 @@ def code_of(error: sqlite3.Error) -> int:
 
 @contextmanager
 def in_words(path: Path) -> Iterator[None]:
-    """SQLite's errors about the file at `path` become StoreError or StoreFullError; those about our SQL stay."""
+    """SQLite's errors about the file at `path` become StoreError or StoreFullError; Python's about our calls stay."""
     try:
         yield
     except sqlite3.Error as error:
         code = code_of(error)
-        if code not in ADVICE:
+        if not code:
             raise
         kind = StoreFullError if code == sqlite3.SQLITE_FULL else StoreError
-        raise kind(f"{path}: {ADVICE[code]} ({error})") from error
+        raise kind(f"{path}: {ADVICE.get(code, OTHER)} ({error})") from error

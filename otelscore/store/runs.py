@@ -1,54 +1,42 @@
 """Scored runs: what the windows need of them after a restart, and the scores that people look up.
 
-One index in order of close holds all that one can filter by, so that the rarest of a million runs is found in a tenth
-of a second without an index for every filter, which every run would have to pay for.
+The one index, in order of close, holds all that one can filter by, so that the rarest of a million runs is found in a
+fraction of a second without an index for every filter, which every run would have to pay for. Nor is there one of ids:
+trace ids are random, so that every run would change a page of it somewhere else. Runs are known by numbers that rise.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import orjson
 
+from otelscore.model import Kind, Score
 from otelscore.store.database import seal, unseal
+from otelscore.store.scores import decode_score, encode_score
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """One closed trajectory. `closed`, `judged` and `until` are seconds of the arrival clock."""
+    """One closed trajectory. `closed`, `judged` and `until` are seconds of the caller's clock."""
 
+    number: int
     run_id: str
-    trace_id: str  # hex
-    service: str
-    agent: str
-    outcome: str  # "": nobody can say
     closed: float  # when it closed first
-    started: int  # Unix nanoseconds
     judged: float | None  # when its verdict came
+    verdict: bool | None
     final: bool
     counted: bool  # its verdict is in the totals
     until: float  # when it is no longer needed
-    row: bytes  # the row of the windows
-    score: bytes  # JSON
-    responses: tuple[str, ...] = ()
-    tools: tuple[str, ...] = ()
+    facts: bytes  # what else the caller wants back
 
 
-_PUT = """
-INSERT INTO runs (run_id, trace_id, service, agent, outcome, closed, started, judged, final, counted, until, responses,
-                  tools, row, score)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (run_id) DO UPDATE SET
-    trace_id = excluded.trace_id, service = excluded.service, agent = excluded.agent, outcome = excluded.outcome,
-    closed = excluded.closed, started = excluded.started, judged = excluded.judged, final = excluded.final,
-    counted = excluded.counted, until = excluded.until, responses = excluded.responses, tools = excluded.tools,
-    row = excluded.row, score = excluded.score
-"""
+RunChange = tuple[int, float | None, bool | None, bool, bool, float]
+"""What can change of a run whose score does not: number, judged, verdict, final, counted, until."""
 
-_UPDATE = "UPDATE runs SET judged = ?, final = ?, counted = ?, until = ?, row = ? WHERE run_id = ?"
+_PUT = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _CONDITIONS = {
     "service": "service = ?",
@@ -60,107 +48,74 @@ _CONDITIONS = {
 """What one can filter by, in SQL."""
 
 
-def put(connection: sqlite3.Connection, run: StoredRun) -> None:
-    """Inserts the run, or replaces the one with its `run_id`."""
-    values = (
-        run.run_id,
-        run.trace_id,
-        run.service,
-        run.agent,
-        run.outcome,
-        run.closed,
-        run.started,
-        run.judged,
-        run.final,
-        run.counted,
-        run.until,
-        _listed(run.responses),
-        _listed(run.tools),
-        seal(run.row),
-        _packed(run.score),
+def put(connection: sqlite3.Connection, runs: Iterable[tuple[StoredRun, Score]]) -> None:
+    """Inserts runs, or replaces those with their numbers."""
+    connection.executemany(
+        _PUT,
+        (
+            (
+                run.number,
+                run.run_id,
+                run.closed,
+                run.judged,
+                run.verdict,
+                run.final,
+                run.counted,
+                run.until,
+                score.service,
+                score.agent,
+                score.outcome or "",
+                _listed({step.response for step in score.steps if step.response}),
+                _listed({step.name for step in score.steps if step.kind is not Kind.MODEL}),
+                seal(run.facts),
+                seal(encode_score(score)),
+            )
+            for run, score in runs
+        ),
     )
-    connection.execute(_PUT, values)
 
 
-def update(
-    connection: sqlite3.Connection,
-    run_id: str,
-    judged: float | None,
-    final: bool,
-    counted: bool,
-    until: float,
-    row: bytes,
-) -> None:
-    """Changes what does not change the score: four times cheaper than to put it again."""
-    connection.execute(_UPDATE, (judged, final, counted, until, seal(row), run_id))
+def update(connection: sqlite3.Connection, changes: Iterable[RunChange]) -> None:
+    connection.executemany(
+        "UPDATE runs SET judged = ?2, verdict = ?3, final = ?4, counted = ?5, until = ?6 WHERE id = ?1", changes
+    )
 
 
 def delete_oldest(connection: sqlite3.Connection, count: int) -> list[str]:
-    """Deletes the `count` runs that closed first; gives their ids."""
-    query = "DELETE FROM runs WHERE id IN (SELECT id FROM runs ORDER BY closed LIMIT ?) RETURNING run_id"
+    """Deletes of the final runs the `count` that closed first; gives their ids."""
+    query = "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE final ORDER BY closed LIMIT ?) RETURNING run_id"
     return [run_id for (run_id,) in connection.execute(query, (count,))]
 
 
 def read(connection: sqlite3.Connection) -> Iterator[StoredRun]:
-    """All runs in the order in which they closed. Their `score` is empty: to unpack a million takes long."""
+    """All runs by number."""
     found = connection.execute(
-        "SELECT run_id, trace_id, service, agent, outcome, closed, started, judged, final, counted, until, row,"
-        " responses, tools FROM runs ORDER BY closed, run_id"
+        "SELECT id, run_id, closed, judged, verdict, final, counted, until, facts FROM runs ORDER BY id"
     )
-    for values in found:
-        run_id, trace_id, service, agent, outcome, closed, started, judged, *rest = values
-        final, counted, until, row, responses, tools = rest
-        yield StoredRun(
-            run_id,
-            trace_id,
-            service,
-            agent,
-            outcome,
-            closed,
-            started,
-            judged,
-            final=bool(final),
-            counted=bool(counted),
-            until=until,
-            row=unseal(row),
-            score=b"",
-            responses=_names(responses),
-            tools=_names(tools),
-        )
+    for number, run_id, closed, judged, verdict, final, counted, until, facts in found:
+        passed = None if verdict is None else bool(verdict)
+        yield StoredRun(number, run_id, closed, judged, passed, bool(final), bool(counted), until, unseal(facts))
 
 
 def find(
     connection: sqlite3.Connection, filters: Mapping[str, str], since: float, before: float, limit: int
-) -> list[bytes]:
+) -> list[Score]:
     """Scores of runs that closed in [since, before) and are as the filters say, at most `limit`, newest first."""
     conditions = "".join(f" AND {_CONDITIONS[name]}" for name in filters)
     wanted = (_listed([value]) if name in ("response", "tool") else value for name, value in filters.items())
     query = (
         f"SELECT score FROM runs INDEXED BY runs_by_closed WHERE closed >= ? AND closed < ?{conditions}"  # noqa: S608
-        " ORDER BY closed DESC, run_id DESC LIMIT ?"
+        " ORDER BY closed DESC, id DESC LIMIT ?"
     )
-    return [_unpacked(score) for (score,) in connection.execute(query, (since, before, *wanted, limit))]
+    found = connection.execute(query, (since, before, *wanted, limit)).fetchall()
+    return [decode_score(unseal(score)) for (score,) in found]
 
 
-def score(connection: sqlite3.Connection, run_id: str) -> bytes | None:
-    found = connection.execute("SELECT score FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-    return _unpacked(found[0]) if found else None
-
-
-def _packed(score: bytes) -> bytes:
-    # A window of 4 kB holds a few steps and packs as small as the default's 32 kB, whose buffers take long to set up.
-    packer = zlib.compressobj(1, wbits=12, memLevel=5)
-    return seal(packer.compress(score) + packer.flush())
-
-
-def _unpacked(packed: bytes) -> bytes:
-    return zlib.decompress(unseal(packed))
+def score(connection: sqlite3.Connection, number: int) -> Score | None:
+    found = connection.execute("SELECT score FROM runs WHERE id = ?", (number,)).fetchone()
+    return decode_score(unseal(found[0])) if found else None
 
 
 def _listed(names: Iterable[str]) -> str:
     """Each name as JSON in a line of its own, also the first and the last, so that a list of one is found in others."""
-    return "\n".join(["", *(orjson.dumps(name).decode() for name in names), ""])
-
-
-def _names(listed: str) -> tuple[str, ...]:
-    return tuple(orjson.loads(line) for line in listed.split("\n") if line)
+    return "\n".join(["", *(orjson.dumps(name).decode() for name in sorted(names)), ""])

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
 from typing import Any, TextIO
 
+from otelscore.model import Score
 from otelscore.store import runs
-from otelscore.store.database import Durability, connect, lock, seal, unseal
+from otelscore.store.database import Durability, connect, connect_reader, lock, seal, unseal
 from otelscore.store.errors import StoreError, StoreFullError, in_words
-from otelscore.store.runs import StoredRun
+from otelscore.store.runs import RunChange, StoredRun
 
 __all__ = ["Durability", "Store", "StoreError", "StoreFullError", "StoredRun"]
 
 DATABASE = "state.db"
 
-VerdictRow = tuple[str, bool, int, bytes, bytes, str, float]
-"""Evaluator, passed, time, trace id, span id, session, until."""
+VerdictKey = tuple[str, bool | None, int, bytes, bytes, str]
+"""Evaluator, passed (None: unreadable), time, trace id, span id, session."""
 
-MemoryRow = tuple[bytes, str, float, int, int, bytes]
-"""Trace id, service, until, start, end, span ids (8 bytes each)."""
+VerdictRow = tuple[str, bool | None, int, bytes, bytes, str, float]
+"""The same, and until."""
+
+_UNREADABLE = -1  # how `passed` is written where it is None: a key cannot be NULL
+
+REQUEST, STANDINGS = "request", "standings"
+"""Kinds of entries in the journal."""
 
 
 class Store:
-    """The state in one folder, held by one process and used by one thread at a time.
+    """The state in one folder, held by one process and used by one thread at a time, but for `score` and `find_runs`.
+
+    These two read what was committed, whatever the others do meanwhile, and make nobody wait.
 
     What writes is called inside `transaction()` and is in the file when that has ended. `until` and `closed` are
     seconds of the arrival clock. Whatever reads raises StoreError where the file cannot be read.
@@ -36,6 +46,9 @@ class Store:
         self._path = path
         self._connection = connection
         self._held = held
+        self._reader = connect_reader(path)
+        self._reading = threading.Lock()
+        self._files = self._named()
         self.limit = limit
         self.set_aside: Path | None = None
         """Where a damaged file was moved to when this store was opened."""
@@ -58,6 +71,8 @@ class Store:
         return store
 
     def close(self) -> None:
+        with self._reading:
+            self._reader.close()
         self._connection.close()
         self._held.close()
 
@@ -67,8 +82,13 @@ class Store:
 
         Raises:
             StoreFullError: the disk is full, or `limit` is reached.
-            StoreError: the file cannot be written.
+            StoreError: the file cannot be written, or is no longer where a restart will look for it.
         """
+        if self._named() != self._files:
+            raise StoreError(
+                f"{self._path} or its log was moved, deleted or replaced while in use; put it back, or restart"
+                " otelscore to go on with what is there"
+            )
         with in_words(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -79,97 +99,104 @@ class Store:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    # Requests: accepted, and not yet in anything that is kept longer.
+    # The journal: what came and what closed, in this order, as long as it is in nothing that is kept longer.
 
-    def append_request(self, arrived: float, body: bytes) -> int:
-        """Gives its id, higher than any before it."""
-        insert = "INSERT INTO requests (arrived, body) VALUES (?, ?)"
-        return self._connection.execute(insert, (arrived, seal(body))).lastrowid or 0
+    def append(self, kind: str, written: float, body: bytes) -> int:
+        """Gives the entry's number, higher than any before it."""
+        insert = "INSERT INTO journal (kind, written, body) VALUES (?, ?, ?)"
+        return self._connection.execute(insert, (kind, written, seal(body))).lastrowid or 0
 
-    def delete_requests(self, ids: Iterable[int]) -> None:
-        self._connection.executemany("DELETE FROM requests WHERE id = ?", ((number,) for number in ids))
+    def delete_entries(self, numbers: Iterable[int]) -> None:
+        self._connection.executemany("DELETE FROM journal WHERE id = ?", ((number,) for number in numbers))
 
-    def requests(self) -> Iterator[tuple[int, float, bytes]]:
-        """Id, time of arrival and body, in the order in which they were appended."""
-        for number, arrived, body in self._read("SELECT id, arrived, body FROM requests ORDER BY id"):
-            yield number, arrived, unseal(body)
+    def journal(self) -> Iterator[tuple[int, str, float, bytes]]:
+        """Number, kind, time of writing and body, in the order in which they were appended."""
+        for number, kind, written, body in self._read("SELECT id, kind, written, body FROM journal ORDER BY id"):
+            yield number, kind, written, unseal(body)
+
+    def entry(self, number: int) -> tuple[str, bytes]:
+        """Kind and body of an entry that is there."""
+        kind, body = next(self._read("SELECT kind, body FROM journal WHERE id = ?", number))
+        return kind, unseal(body)
+
+    def replace_entry(self, number: int, body: bytes) -> None:
+        self._connection.execute("UPDATE journal SET body = ? WHERE id = ?", (seal(body), number))
+
+    def last_written(self) -> float | None:
+        """When the last entry was written; None where there is none."""
+        found = next(self._read("SELECT written FROM journal ORDER BY id DESC LIMIT 1"), None)
+        return None if found is None else float(found[0])
 
     # Runs.
 
-    def put_run(self, run: StoredRun) -> None:
-        runs.put(self._connection, run)
+    def put_runs(self, scored: Iterable[tuple[StoredRun, Score]]) -> None:
+        """Replaces those whose numbers are there."""
+        runs.put(self._connection, scored)
 
-    def update_run(
-        self, run_id: str, judged: float | None, final: bool, counted: bool, until: float, row: bytes
-    ) -> None:
-        """Changes what can change of a run once its score is no longer held."""
-        runs.update(self._connection, run_id, judged, final, counted, until, row)
+    def update_runs(self, changes: Iterable[RunChange]) -> None:
+        runs.update(self._connection, changes)
 
-    def delete_run(self, run_id: str) -> None:
-        self._connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+    def delete_runs(self, numbers: Iterable[int]) -> None:
+        self._connection.executemany("DELETE FROM runs WHERE id = ?", ((number,) for number in numbers))
 
     def delete_oldest_runs(self, count: int) -> list[str]:
-        """Deletes the `count` runs that closed first; gives their ids."""
+        """Deletes of the final runs the `count` that closed first; gives their ids."""
         return runs.delete_oldest(self._connection, count)
 
     def runs(self) -> Iterator[StoredRun]:
-        """All of them in the order in which they closed, with an empty `score`: `score()` and `find_runs()` have it."""
+        """All of them by number."""
         with in_words(self._path):
             yield from runs.read(self._connection)
 
-    def score(self, run_id: str) -> bytes | None:
-        """The score of one run as JSON; None where there is no such run."""
-        with in_words(self._path):
-            return runs.score(self._connection, run_id)
+    def score(self, number: int) -> Score | None:
+        """The score of one run; None where there is no such run."""
+        with in_words(self._path), self._reading:
+            return runs.score(self._reader, number)
 
     def find_runs(
-        self,
-        *,
-        service: str | None = None,
-        agent: str | None = None,
-        outcome: str | None = None,
-        response: str | None = None,
-        tool: str | None = None,
-        since: float = -inf,
-        before: float = inf,
-        limit: int,
-    ) -> list[bytes]:
-        """Scores as JSON of the runs that closed in [since, before) and are as asked for, newest first."""
-        asked = {"service": service, "agent": agent, "outcome": outcome, "response": response, "tool": tool}
-        filters = {name: value for name, value in asked.items() if value is not None}
-        with in_words(self._path):
-            return runs.find(self._connection, filters, since, before, limit)
+        self, filters: Mapping[str, str], since: float = -inf, before: float = inf, *, limit: int
+    ) -> list[Score]:
+        """Scores of the runs that closed in [since, before), newest first.
+
+        `filters` may ask for a `service`, an `agent`, an `outcome`, a `response` or a `tool`.
+        """
+        with in_words(self._path), self._reading:
+            return runs.find(self._reader, filters, since, before, limit)
 
     # Memories: which spans of final runs were seen.
 
-    def put_memory(self, trace_id: bytes, service: str, until: float, start: int, end: int, span_ids: bytes) -> None:
-        """Replaces what was remembered of that service in that trace. `start` and `end` are Unix nanoseconds."""
-        values = (trace_id, service, until, start, end, seal(span_ids))
-        self._connection.execute("INSERT OR REPLACE INTO memories VALUES (?, ?, ?, ?, ?, ?)", values)
+    def put_memories(self, until: float, body: bytes) -> None:
+        """What is remembered until then; `until` rises from call to call."""
+        self._connection.execute("INSERT INTO memories VALUES (?, ?)", (until, seal(body)))
 
-    def delete_memory_before(self, until: float) -> None:
+    def delete_memories_before(self, until: float) -> None:
         self._connection.execute("DELETE FROM memories WHERE until < ?", (until,))
 
-    def memories(self) -> Iterator[MemoryRow]:
-        """In order of `until`."""
-        for *fields, span_ids in self._read("SELECT * FROM memories ORDER BY until"):
-            trace_id, service, until, start, end = fields
-            yield trace_id, service, until, start, end, unseal(span_ids)
+    def memories(self) -> Iterator[tuple[float, bytes]]:
+        """In the order in which they were put."""
+        for until, body in self._read("SELECT until, body FROM memories ORDER BY rowid"):
+            yield until, unseal(body)
 
     # Verdicts.
 
     def put_verdicts(self, rows: Iterable[VerdictRow]) -> None:
         """A verdict that is there already only gets the new `until`."""
-        self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        values = ((name, _UNREADABLE if passed is None else passed, *rest) for name, passed, *rest in rows)
+        self._connection.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
-    def delete_verdicts_before(self, until: float) -> None:
-        self._connection.execute("DELETE FROM verdicts WHERE until < ?", (until,))
+    def delete_verdicts(self, keys: Iterable[VerdictKey]) -> None:
+        delete = (
+            "DELETE FROM verdicts WHERE evaluator = ? AND passed = ? AND time = ? AND trace_id = ? AND span_id = ?"
+            " AND session = ?"
+        )
+        values = ((name, _UNREADABLE if passed is None else passed, *rest) for name, passed, *rest in keys)
+        self._connection.executemany(delete, values)
 
     def verdicts(self) -> Iterator[VerdictRow]:
         """In order of `until`."""
         for evaluator, passed, *rest in self._read("SELECT * FROM verdicts ORDER BY until"):
             time, trace_id, span_id, session, until = rest
-            yield evaluator, bool(passed), time, trace_id, span_id, session, until
+            yield evaluator, None if passed == _UNREADABLE else bool(passed), time, trace_id, span_id, session, until
 
     # Totals and single values.
 
@@ -178,9 +205,18 @@ class Store:
         values = ((name, labels, seal(value)) for name, labels, value in rows)
         self._connection.executemany("INSERT OR REPLACE INTO totals VALUES (?, ?, ?)", values)
 
+    def delete_totals(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Name and labels of what is no more."""
+        self._connection.executemany("DELETE FROM totals WHERE name = ? AND labels = ?", rows)
+
     def totals(self) -> Iterator[tuple[str, str, bytes]]:
         for name, labels, value in self._read("SELECT name, labels, value FROM totals"):
             yield name, labels, unseal(value)
+
+    def delete_figures(self) -> None:
+        """Deletes all runs and totals."""
+        self._connection.execute("DELETE FROM runs")
+        self._connection.execute("DELETE FROM totals")
 
     def put_meta(self, key: str, value: bytes) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, seal(value)))
@@ -190,6 +226,18 @@ class Store:
         return unseal(found[0][0]) if found else None
 
     # Space.
+
+    def _named(self) -> list[tuple[int, int] | None]:
+        """Which files have the names of the database and its log: one that was deleted can still be written."""
+        found: list[tuple[int, int] | None] = []
+        for suffix in ("", "-wal"):
+            try:
+                status = os.stat(f"{self._path}{suffix}")
+            except OSError:
+                found.append(None)
+            else:
+                found.append((status.st_dev, status.st_ino))
+        return found
 
     def size(self) -> int:
         """Bytes in use on the disk: pages that hold something, and the write-ahead log."""

@@ -9,11 +9,15 @@ depends on the topmost span that has come:
     STEPS   anything else below a missing local parent: somebody is still at work   idle_timeout
 
     open --(no span for the grace)--> closed --(late_window)--> final --(dedupe_window)--> forgotten
-      ^                                  |
-      +------------(a span comes)--------+   the run is scored anew and replaces itself
+      ^                                  |                        ^
+      |                                  +---> hoping --(keep)----+
+      +------------(a span comes)--------------+   the run is scored anew and replaces itself
 
-One that closed as an orphan or incomplete stays open to its missing spans for `keep`, as long as figures show it.
+One that closed as an orphan or incomplete hopes for its missing spans for `keep`, as long as figures show it; but
+where all that hope hold more than `max_hoping` spans, those whose late window ended first become final early.
 All times are of the caller's clock; nothing here reads one. DESIGN.md, "When is a run over?".
+
+Orphans that wait for the same parent are over each on its own, unless a sibling is STEPS: then they wait together.
 
 Fragments of one service and trace that hold no run of their own (steps whose agent span never came, tool calls alone)
 close together, as one trajectory. If they lie inside the time of the one run that there is, they are its steps whose
@@ -22,23 +26,19 @@ way up was lost, and join it.
 
 from __future__ import annotations
 
-import heapq
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
-from itertools import count
+from typing import NamedTuple
 
-from otelscore.model import ErrorClass, Failure, Kind, Outcome, Span, SpanException, Trajectory
-from otelscore.trajectory.builder import build, never_unsafe
-from otelscore.trajectory.errors import NO_FAILURE
-from otelscore.trajectory.fragments import Fragment, Survey, Trace
-from otelscore.trajectory.tree import Node, find_delegations, find_runs, grow, wraps_run
-
-MAX_KNOWN = 1_000_000
-"""Span ids that are remembered of one service's final runs in one trace."""
-
-MAX_LOGGED, MAX_LOGGED_OF_TRACE = 10_000, 1_000
-"""Traces with exceptions that came as log records, and of each the exceptions; beyond them the oldest trace goes."""
+from otelscore.model import Kind, Outcome, Span, SpanFacts, Trajectory
+from otelscore.trajectory.agenda import Agenda
+from otelscore.trajectory.builder import Built, build, never_unsafe
+from otelscore.trajectory.fragments import Fragment, Trace
+from otelscore.trajectory.hoping import Hoping
+from otelscore.trajectory.logged import Logged
+from otelscore.trajectory.memory import Learnt, Memories, Memory
+from otelscore.trajectory.survey import Survey, survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,135 +69,146 @@ class Final:
     lone_model_calls: int
     trace_id: bytes
     last: bool  # nothing of the trace is open any more
+    early: bool = False  # for want of room: it still hoped for what was missing
+    resumed: tuple[Trajectory, ...] = ()  # those that closed before a restart, built again
 
 
-@dataclass(slots=True)
-class Memory:
-    """What is remembered of the final runs of one service in one trace."""
+class Standing(NamedTuple):
+    """What a restart has to be told of a fragment that closed or that time has joined; its spans tell the rest."""
 
-    until: float
-    start: int
-    end: int
-    span_ids: bytearray  # 8 bytes each
-    known: set[bytes] | None = None  # the same, made when somebody asks: nearly nobody does
-
-    def holds(self, span_id: bytes) -> bool:
-        if self.known is None:
-            self.known = {bytes(self.span_ids[at : at + 8]) for at in range(0, len(self.span_ids), 8)}
-        return span_id in self.known
-
-    def add(self, span_id: bytes) -> None:
-        if self.known is not None and len(self.known) < MAX_KNOWN:
-            self.known.add(span_id)
-            self.span_ids += span_id
+    trace_id: bytes
+    span_ids: tuple[bytes, ...]  # its topmost spans: what time alone has joined is found by them
+    united: tuple[bytes, ...]  # those of them that stand for all that wait for the same parent
+    missing: tuple[bytes, ...]  # ids of parents of its own process that have not come
+    closed: float | None  # None: it is open, or open again
+    first_closed: float | None
+    check_at: float  # when to look at it, or when it is final
+    trajectory_ids: tuple[str, ...]
+    lone_model_calls: int
 
 
 class Assembler:
     """Spans in, closed and final trajectories out."""
 
     def __init__(
-        self, graces: Graces, unsafe: Callable[[str], bool] = never_unsafe, max_remembered: int = 1_000_000
+        self,
+        graces: Graces,
+        unsafe: Callable[[str], bool] = never_unsafe,
+        speakers: Set[str] = frozenset(),
+        max_remembered: int = 1_000_000,
+        max_hoping: int = 500_000,
     ) -> None:
         self._graces = graces
         self._unsafe = unsafe
-        self._max_remembered = max_remembered
+        self._speakers = speakers
         self._traces: dict[bytes, Trace] = {}
-        self._memory: OrderedDict[tuple[bytes, str], Memory] = OrderedDict()
-        self._logged: OrderedDict[bytes, tuple[float, dict[bytes, Failure]]] = OrderedDict()
-        self._clock: list[tuple[float, int, Fragment]] = []
-        self._order = count()
+        self._agenda = Agenda()
         self._opened: dict[Fragment, None] = {}
+        self.hoping = Hoping(max_hoping)
+        self.logged = Logged(graces.idle)
         self.open_spans = 0
         """Spans held, of everything that is not final."""
-        self.learnt: set[tuple[bytes, str]] = set()
-        """Trace and service of what is remembered anew, since somebody cleared this."""
+        self.memories = Memories(max_remembered)
+        self.looked_at: dict[Fragment, None] = {}
+        """Fragments that closed or were joined by time since somebody cleared this, and are not final."""
 
     def add(self, span: Span, now: float) -> str:
         """Takes a span; its fate: `kept`, `duplicate` or `late`."""
-        memory = self._memory.get((span.trace_id, span.origin.service))
+        trace = self._traces.get(span.trace_id)
+        if trace is not None and span.span_id in trace.where:
+            return "duplicate"
+        memory = self.memories.get(span.trace_id, span.origin.service)
         if memory is not None:
             if memory.holds(span.span_id):
                 return "duplicate"
             if span.parent_id and memory.holds(span.parent_id):
-                memory.add(span.span_id)  # so that what is below it is late too
-                self.learnt.add((span.trace_id, span.origin.service))
+                # It is remembered, so that what is below it is late too.
+                known = memory.until, span.trace_id, span.origin.service, memory.start, memory.end
+                self.memories.learn(Learnt(*known, span.span_id))
                 return "late"
+        self._take(span, now)
+        return "kept"
+
+    def replay(self, span: Span, now: float) -> None:
+        """Takes back a span that was kept before a restart, or is remembered; its parent may be final since."""
+        memory = self.memories.get(span.trace_id, span.origin.service)
+        if memory is None or not memory.holds(span.span_id):
+            trace = self._traces.get(span.trace_id)
+            if trace is None or span.span_id not in trace.where:
+                self._take(span, now)
+
+    def _take(self, span: Span, now: float) -> None:
         trace = self._traces.get(span.trace_id)
         if trace is None:
             trace = self._traces[span.trace_id] = Trace(span.trace_id)
-        elif span.span_id in trace.where:
-            return "duplicate"
         fragment = trace.add(span)
         self.open_spans += 1
         self._touch(fragment, now)
         if fragment.lent and fragment.caller is not None and fragment.has_agent:
             fragment.lent = False
             self._touch(fragment.caller.root(), now)
-        return "kept"
 
-    def log(self, exception: SpanException, now: float) -> None:
-        """Takes an exception that came as a log record; it waits for its span as long as a run may be idle."""
-        trace_id = exception.trace_id
-        _, failures = self._logged.pop(trace_id, (0.0, {}))
-        if len(failures) < MAX_LOGGED_OF_TRACE or exception.span_id in failures:
-            known = failures.get(exception.span_id, NO_FAILURE)
-            failures[exception.span_id] = max(exception.failure, known, key=_told)
-        self._logged[trace_id] = (now + self._graces.idle, failures)
-        if len(self._logged) > MAX_LOGGED:
-            self._logged.popitem(last=False)
-        trace = self._traces.get(trace_id)
-        fragment = trace.where.get(exception.span_id) if trace is not None else None
+    def log(self, facts: SpanFacts, now: float) -> None:
+        """Takes what a log record says about a span; it waits for the span as long as a run may be idle."""
+        self.logged.add(facts, now)
+        trace = self._traces.get(facts.trace_id)
+        fragment = trace.where.get(facts.span_id) if trace is not None else None
         if fragment is not None:
             self._touch(fragment.root(), now)
 
-    def memory(self, trace_id: bytes, service: str) -> Memory | None:
-        """What is remembered of a service's final runs in a trace."""
-        return self._memory.get((trace_id, service))
+    def standings(self) -> list[Standing]:
+        """What a restart has to know of `looked_at`."""
+        return [_standing(fragment) for fragment in self.looked_at if fragment.spans]
 
-    def remember(self, trace_id: bytes, service: str, memory: Memory) -> None:
-        """Takes back what was remembered before a restart, in order of `until`."""
-        self._memory[trace_id, service] = memory
-
-    def resume(self, trace_id: bytes, top_span_id: bytes, run_id: str, closed: float) -> None:
-        """Tells, once its spans are back, that a run had closed before a restart."""
-        trace = self._traces.get(trace_id)
-        fragment = trace.where.get(top_span_id) if trace is not None else None
-        if fragment is not None:
-            root = fragment.root()
-            root.trajectory_ids.add(run_id)
-            root.first_closed = closed if root.first_closed is None else min(closed, root.first_closed)
+    def resume(self, standing: Standing) -> None:
+        """Takes back what a fragment was before a restart, when all spans are back that came before."""
+        trace = self._traces.get(standing.trace_id)
+        where = {} if trace is None else trace.where
+        parts = {where[span_id].root(): None for span_id in standing.span_ids if span_id in where}
+        if not parts:
+            return
+        fragment = self._join(list(parts))
+        for span in [span for span in fragment.spans if span.span_id in standing.united]:
+            fragment = fragment.trace.unite_at(span)
+        fragment.missing = set(standing.missing)
+        fragment.trajectory_ids = set(standing.trajectory_ids)
+        fragment.first_closed = standing.first_closed
+        if standing.closed is not None:
+            fragment.lone_model_calls, fragment.resumed = standing.lone_model_calls, True
+            self._settle(fragment, standing.closed, standing.check_at)
+        else:
+            self._agenda.put(fragment, standing.check_at)
 
     def is_open(self, trace_id: bytes) -> bool:
         """Whether anything of a trace can still change."""
-        return trace_id in self._traces or trace_id in self._logged
+        return trace_id in self._traces or trace_id in self.logged
 
     def tick(self, now: float) -> Iterator[Closed | Final]:
         """What has become of the fragments by `now`."""
-        while self._clock and self._clock[0][0] <= now:
-            at, _, fragment = heapq.heappop(self._clock)
-            if not fragment.spans or fragment.wake_at != at:
-                continue
-            fragment.wake_at = float("inf")
-            if fragment.check_at > now:
-                self._schedule(fragment, fragment.check_at)
-            else:
-                yield from self._check(fragment, now)
-        while self._memory and next(iter(self._memory.values())).until <= now:
-            self._memory.popitem(last=False)
-        while self._logged and next(iter(self._logged.values()))[0] <= now:
-            trace_id, (_, failures) = self._logged.popitem(last=False)
-            if trace_id in self._traces:
-                self._logged[trace_id] = (now + self._graces.idle, failures)
+        while due := self._agenda.due(now):
+            for fragment in due:
+                self._unite(fragment)  # all before the first closes
+            waiting = deque(due)
+            try:
+                while waiting:
+                    yield from self._check(waiting.popleft(), now)
+            finally:  # what breaks on one takes the others' turn from them, but not for good
+                for fragment in waiting:
+                    self._agenda.put(fragment, fragment.check_at)
+        for fragment in self.hoping.surplus():
+            yield self._finalize(fragment, now, early=True)
+        self.memories.expire(now)
+        self.logged.expire(now, self._traces)
 
     def close_all(self, now: float = 0.0) -> Iterator[Closed | Final]:
         """Closes everything for good, as at the end of files, where there is no arrival clock."""
         for trace in list(self._traces.values()):
-            for service in list(trace.live):
-                self._bring_home(trace, service)
-            fragments = [fragment for service in trace.live for fragment in self._holders(trace, service)]
+            for fragment in [fragment for live in trace.live.values() for fragment in live]:
+                self._unite(fragment)
+            fragments = [fragment for live in trace.live.values() for fragment in live if fragment.holder() is fragment]
             for fragment in fragments:
                 if fragment.spans and fragment.closed is None:  # not yet in another one's company
-                    yield self._close(self._join(self._gather(fragment)), now)
+                    yield self._close(self._join(self._gather(fragment, float("inf"))), now)
             for fragment in [fragment.root() for fragment in fragments]:
                 if fragment.spans:
                     yield self._finalize(fragment, now)
@@ -214,76 +225,95 @@ class Assembler:
     def _touch(self, fragment: Fragment, now: float) -> None:
         fragment.opened = min(fragment.opened, now)
         fragment.arrived = now
+        self.hoping.drop(fragment)
         holder = fragment.holder()
         holder.arrived = now
-        holder.closed = None
-        self._opened[holder] = None
-        self._schedule(holder, now + self._graces.root)
+        self._reopen(holder)
+        self._agenda.put(holder, now + self._graces.root)
 
-    def _schedule(self, fragment: Fragment, at: float) -> None:
-        """Promises to look at a fragment at that time."""
-        fragment.check_at = at
-        if at < fragment.wake_at:
-            fragment.wake_at = at
-            heapq.heappush(self._clock, (at, next(self._order), fragment))
+    def _reopen(self, fragment: Fragment) -> None:
+        fragment.closed = None
+        self.hoping.drop(fragment)
+        self._opened[fragment] = None
 
     def _check(self, fragment: Fragment, now: float) -> Iterator[Closed | Final]:
-        if fragment.holder() is not fragment:
+        if not fragment.spans or fragment.holder() is not fragment:
+            return
+        if fragment.check_at > now:  # since another one was looked at
+            self._agenda.put(fragment, fragment.check_at)
             return
         if fragment.closed is not None:
             if fragment.final_at > now:
-                self._schedule(fragment, fragment.final_at)
+                self.hoping.add(fragment)
+                self._agenda.put(fragment, fragment.final_at)
             else:
                 yield self._finalize(fragment, now)
             return
         due = fragment.arrived + self._graces.root
         together = [fragment]
         if due <= now:
-            together = self._gather(fragment)
+            together = self._gather(fragment, now)
             due = max(part.arrived + self._grace(part) for part in together)
         if due > now:
             for part in together:
                 if part.closed is None:
                     part.check_at = due  # the others need not be looked at before
-            self._schedule(fragment.root(), due)
+                    self.looked_at[part] = None
+            self._agenda.put(fragment.root(), due)
         else:
             yield self._close(self._join(together), now)
 
-    def _gather(self, fragment: Fragment) -> list[Fragment]:
+    def _gather(self, fragment: Fragment, now: float) -> list[Fragment]:
         """What closes together: a fragment with runs alone, all that hold steps without a run with each other."""
-        self._bring_home(fragment.trace, fragment.service)
+        trace, service = fragment.trace, fragment.service
+        lost = self._is_loose(fragment)
+        together = []
+        for part in list(trace.maybe_loose):
+            if part.survey is None and not lost and part.arrived + self._graces.root > now:
+                continue  # its own turn comes, and it may be growing
+            if not self._is_loose(part):
+                trace.maybe_loose.pop(part, None)
+            elif part.service == service and part.holder() is part and (lost or _lies_in(part, fragment)):
+                home = self._home(part) if part.waits else None
+                if home is None:
+                    together.append(part)
+                else:
+                    part.missing.clear()  # it has found its run without them
+                    home = trace.join(home, part)
+                    self.looked_at[home] = None
+                    self._reopen(home)
+                    self._agenda.put(home, home.arrived + self._graces.root)
         fragment = fragment.root()
-        if not self._is_loose(fragment):
-            return [fragment]
-        return [other for other in self._holders(fragment.trace, fragment.service) if self._is_loose(other)]
+        return together if self._is_loose(fragment) else [fragment]
 
-    def _bring_home(self, trace: Trace, service: str) -> None:
-        """Steps whose way up was lost join the one run in whose time they lie."""
-        holders = self._holders(trace, service)
-        lost = [part for part in holders if part.waits and self._is_loose(part)]
-        homes = [(*times, home) for home in holders if lost and home.has_agent for times in self._survey(home).runs]
-        for part in lost:
-            lies = self._survey(part)
-            found = [home for start, end, home in homes if start <= lies.start and lies.end <= end]
-            if len(found) == 1:
-                home = trace.join(found[0].root(), part)
-                self._opened[home] = None
-                self._schedule(home, home.arrived + self._graces.root)
+    def _unite(self, fragment: Fragment) -> None:
+        """While steps wait for their caller, its other callees are not over."""
+        if fragment.spans and fragment.waits and fragment.closed is None and self._survey(fragment).working:
+            united = fragment.trace.unite(fragment)
+            self.looked_at[united] = None
+            self._reopen(united)
 
-    @staticmethod
-    def _holders(trace: Trace, service: str) -> list[Fragment]:
-        return [fragment for fragment in trace.live[service] if fragment.holder() is fragment]
+    def _home(self, lost: Fragment) -> Fragment | None:
+        """The fragment with the one run in whose time steps lie whose way up was lost."""
+        homes = [
+            home
+            for home in lost.trace.live[lost.service]
+            if home.has_agent and home.start <= lost.start and lost.end <= home.end and home.holder() is home
+            for start, end in self._survey(home).runs
+            if start <= lost.start and lost.end <= end
+        ]
+        return homes[0] if len(homes) == 1 else None
 
     def _join(self, together: Sequence[Fragment]) -> Fragment:
         joined = together[0]
         for part in together[1:]:
-            waits = joined.waits or part.waits
             joined = joined.trace.join(joined, part)
-            joined.waits = waits
         return joined
 
     def _grace(self, fragment: Fragment) -> float:
-        return self._survey(fragment).grace if fragment.waits else self._graces.root
+        if not fragment.waits:
+            return self._graces.root
+        return self._graces.orphan if self._survey(fragment).orphan else self._graces.idle
 
     def _is_loose(self, fragment: Fragment) -> bool:
         # A whole run, as nearly all are, needs no survey: it has an agent span and waits for nobody.
@@ -291,93 +321,87 @@ class Assembler:
 
     def _survey(self, fragment: Fragment) -> Survey:
         if fragment.survey is None:
-            fragment.survey = survey(fragment.spans, fragment.waits, self._graces)
+            fragment.survey = survey(fragment.spans)
         return fragment.survey
 
     def _close(self, fragment: Fragment, now: float) -> Closed:
-        parts = list(fragment.members())
-        spans = [span for part in parts for span in part.spans]
-        before = set().union(*(part.trajectory_ids for part in parts))
-        _, logged = self._logged.get(fragment.trace.trace_id, (0.0, {}))
-        built = build(spans, logged, self._unsafe)
+        before = set().union(*(part.trajectory_ids for part in fragment.members()))
+        built = self._build(fragment)
         if fragment.waits and self._is_loose(fragment) and self._is_remembered(fragment):
             built.trajectories.clear()  # steps of a run that is final: too late to find their way
-        for part in parts:
-            part.closed, part.trajectory_ids, part.lent = now, set(), part is not fragment
         fragment.trajectory_ids = {trajectory.trajectory_id for trajectory in built.trajectories}
-        fragment.lone_model_calls = built.lone_model_calls
+        fragment.lone_model_calls, fragment.resumed = built.lone_model_calls, False
         if fragment.first_closed is None:
             fragment.first_closed = now
-        hopes = fragment.waits or any(trajectory.outcome is Outcome.INCOMPLETE for trajectory in built.trajectories)
-        fragment.final_at = now + self._graces.late
-        if hopes:
-            fragment.final_at = max(fragment.final_at, fragment.first_closed + self._graces.keep)
-        self._opened.pop(fragment, None)
-        self._schedule(fragment, fragment.final_at)
+        orphan = fragment.waits and any(map(_is_known, fragment.members()))
+        final_at = now + self._graces.late
+        if orphan or any(trajectory.outcome is Outcome.INCOMPLETE for trajectory in built.trajectories):
+            final_at = max(final_at, fragment.first_closed + self._graces.keep)
+        self._settle(fragment, now, final_at)
+        self.looked_at[fragment] = None
         return Closed(tuple(built.trajectories), frozenset(before - fragment.trajectory_ids))
 
-    def _is_remembered(self, fragment: Fragment) -> bool:
-        known = self._survey(fragment)
-        memory = self._memory.get((fragment.trace.trace_id, fragment.service))
-        return memory is not None and memory.start <= known.start and known.end <= memory.end
-
-    def _finalize(self, fragment: Fragment, now: float) -> Final:
-        trace = fragment.trace
+    def _settle(self, fragment: Fragment, closed: float, final_at: float) -> None:
         for part in list(fragment.members()):
+            self.hoping.drop(part)
+            part.closed, part.lent = closed, part is not fragment
+            if part.lent:
+                part.trajectory_ids = set()
+        fragment.final_at = final_at
+        self._opened.pop(fragment, None)
+        self._agenda.put(fragment, min(closed + self._graces.late, final_at))
+
+    def _build(self, fragment: Fragment) -> Built:
+        spans = [span for part in fragment.members() for span in part.spans]
+        return build(spans, self.logged.of(fragment.trace.trace_id), self._unsafe, self._speakers)
+
+    def _is_remembered(self, fragment: Fragment) -> bool:
+        memory = self.memories.get(fragment.trace.trace_id, fragment.service)
+        return memory is not None and _lies_in(fragment, memory)
+
+    def _finalize(self, fragment: Fragment, now: float, *, early: bool = False) -> Final:
+        trace = fragment.trace
+        resumed = tuple(self._build(fragment).trajectories) if fragment.resumed else ()
+        self.looked_at.pop(fragment, None)
+        for part in list(fragment.members()):
+            self.hoping.drop(part)
             self.open_spans -= len(part.spans)
-            if any(span.reading.kind is not Kind.OTHER for span in part.spans):
+            if _is_known(part):
                 self._remember(trace, part, now)
             trace.remove(part)
         if not trace.where:
             del self._traces[trace.trace_id]
-            self._logged.pop(trace.trace_id, None)
-        return Final(frozenset(fragment.trajectory_ids), fragment.lone_model_calls, trace.trace_id, not trace.where)
+            self.logged.forget(trace.trace_id)
+        run_ids = frozenset(fragment.trajectory_ids)
+        return Final(run_ids, fragment.lone_model_calls, trace.trace_id, not trace.where, early, resumed)
 
     def _remember(self, trace: Trace, part: Fragment, now: float) -> None:
-        start, end = min(span.start for span in part.spans), max(span.end for span in part.spans)
         span_ids = b"".join(span.span_id for span in part.spans)
+        until = now + self._graces.dedupe
         for service in {span.origin.service for span in part.spans}:
-            key = (trace.trace_id, service)
-            earlier = self._memory.pop(key, Memory(0.0, start, end, bytearray()))
-            first, last, until = min(start, earlier.start), max(end, earlier.end), now + self._graces.dedupe
-            self._memory[key] = Memory(until, first, last, earlier.span_ids + span_ids)
-            self.learnt.add(key)
-            if len(self._memory) > self._max_remembered:
-                self._memory.popitem(last=False)
+            self.memories.learn(Learnt(until, trace.trace_id, service, part.start, part.end, span_ids))
 
 
-def survey(spans: Sequence[Span], waits: bool, graces: Graces) -> Survey:
-    """What the tree of a fragment shows, and so how long it is waited for (the table at the top of this file)."""
-    order = grow(spans)
-    find_delegations(order)
-    runs, _ = find_runs(order)
-    grace = graces.root
-    if waits:
-        holders = {_top(node).span.span_id for run in runs for node in run.agents if node.span.end}
-        tops = [node for node in order if node.parent is None and node.lost]
-        working = not tops or any(not _is_over(top, holders) for top in tops if top.has_step or top.worker is not None)
-        idle = working or not any(top.span.span_id in holders or top.has_step for top in tops)
-        grace = graces.idle if idle else graces.orphan
-    return Survey(
-        grace=grace,
-        runs=tuple((run.top.span.start, run.top.span.end) for run in runs),
-        loose=not runs and any(node.kind.is_step for node in order),
-        start=min(span.start for span in spans),
-        end=max(span.end for span in spans),
+def _standing(fragment: Fragment) -> Standing:
+    held = {span.span_id for span in fragment.spans}
+    tops = [span for span in fragment.spans if span.parent_id not in held]
+    return Standing(
+        trace_id=fragment.trace.trace_id,
+        span_ids=tuple(span.span_id for span in tops or fragment.spans[:1]),  # hostile parents make a circle
+        united=tuple(span.span_id for span in tops if fragment.trace.is_united(span)),
+        missing=tuple(fragment.missing),
+        closed=fragment.closed,
+        first_closed=fragment.first_closed,
+        check_at=fragment.check_at if fragment.closed is None else fragment.final_at,
+        trajectory_ids=tuple(sorted(fragment.trajectory_ids)),
+        lone_model_calls=fragment.lone_model_calls,
     )
 
 
-def _told(failure: Failure) -> tuple[bool, str, list[bytes]]:
-    """Orders failures by how much they tell, so that of several the same one counts whichever comes first."""
-    return failure.error_class is not ErrorClass.UNKNOWN, failure.error_type, sorted(failure.messages)
+def _lies_in(fragment: Fragment, whole: Fragment | Memory) -> bool:
+    return whole.start <= fragment.start and fragment.end <= whole.end
 
 
-def _is_over(top: Node, holders: set[bytes]) -> bool:
-    """Whether an ended agent span, or a run wrapper, has come at or below the top."""
-    return top.span.span_id in holders or wraps_run(top)
-
-
-def _top(node: Node) -> Node:
-    while node.parent is not None:
-        node = node.parent
-    return node
+def _is_known(fragment: Fragment) -> bool:
+    """Whether an agent dialect knows any of its spans; strangers alone are nothing to wait for, nor to remember."""
+    return any(span.reading.kind is not Kind.OTHER for span in fragment.spans)

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from otelscore.model import ERROR, Failure, Kind, Outcome, Response, Span, Step, StepStatus, Trajectory
+from otelscore.model import (
+    AGENT,
+    ERROR,
+    MODEL,
+    WRAPPER,
+    Failure,
+    Outcome,
+    Span,
+    SpanFacts,
+    Step,
+    StepStatus,
+    Trajectory,
+)
 from otelscore.trajectory.errors import SUCCEEDED, Judgement, copies, judge
-from otelscore.trajectory.responses import count_turns, find_again, find_recovered, respond
+from otelscore.trajectory.facts import inform
+from otelscore.trajectory.responses import Answer, count_turns, find_again, find_recovered, respond
 from otelscore.trajectory.steps import AgentKey, Work, find_steps
 from otelscore.trajectory.tree import Node, Run, find_delegations, find_runs, grow, wraps_run
+from otelscore.trajectory.untraced import find_untraced
 
 UNKNOWN_AGENT = "unknown"
+
+SPAN_ID = 8
+"""Bytes of a span id; an untraced tool's has more, and is shown by the id of the model span that asked for it."""
 
 
 @dataclass(slots=True)
@@ -29,16 +46,23 @@ def never_unsafe(_tool: str) -> bool:
 
 def build(
     spans: Sequence[Span],
-    logged: Mapping[bytes, Failure] | None = None,
+    facts: Mapping[bytes, SpanFacts] | None = None,
     unsafe: Callable[[str], bool] = never_unsafe,
+    speakers: Set[str] = frozenset(),
 ) -> Built:
     """The trajectories in the spans of one trace, in order of start.
 
-    `spans`: each span id once, in any order; `logged`: exceptions that came as log records, by span id; `unsafe`:
-    whether a tool has side effects. Spans of other services may be among them where they belong to a caller's step.
+    `spans`: each span id once, in any order; `facts`: what log records say about them, by span id; `unsafe`: whether a
+    tool has side effects; `speakers`: evaluators whose verdict on any span of a run is about the whole run. Spans of
+    other services may be among them where they belong to a caller's step.
     """
-    logged = logged or {}
+    facts = facts or {}
+    spans = inform(spans, facts) if facts else spans
     order = grow(spans)
+    untraced = find_untraced(order)
+    if untraced:
+        order = grow([*spans, *untraced])
+    logged = {span_id: found.failure for span_id, found in facts.items() if found.failure is not None}
     delegations = find_delegations(order)
     runs, rest = find_runs(order)
     loose = [node for node in rest if node.kind.is_step]
@@ -46,28 +70,33 @@ def build(
     built = Built()
     _adopt(runs, rest)
     for run in runs:
-        built.trajectories.append(_trajectory(run, delegations, judgements, unsafe))
+        built.trajectories.append(_trajectory(run, delegations, judgements, unsafe, speakers))
     if not runs and loose:
-        if any(node.kind is not Kind.MODEL for node in loose):
-            built.trajectories.append(_trajectory(Run(rest[0], [], rest), delegations, judgements, unsafe))
+        if any(node.kind is not MODEL for node in loose):
+            whole = Run(rest[0], [], rest)
+            built.trajectories.append(_trajectory(whole, delegations, judgements, unsafe, speakers))
         else:
             built.lone_model_calls = len(loose)
     return built
 
 
 def _judge(order: Sequence[Node], logged: Mapping[bytes, Failure]) -> dict[bytes, Judgement]:
-    copied = copies((node.span for node in order), logged)
+    spans = [node.span for node in order]
+    suspects = [span for span in spans if _is_suspect(span) or span.span_id in logged]
+    if not suspects:
+        return {}
+    copied = copies(spans, logged)
     found = {}
-    for node in order:
-        span = node.span
-        reading = span.reading
-        told = reading.failure is not None or reading.soft_error or reading.skipped or span.status == ERROR
-        if not told and span.span_id not in logged:
-            continue
+    for span in suspects:
         judgement = judge(span, logged.get(span.span_id), copied=span.span_id in copied)
         if judgement is not SUCCEEDED:
             found[span.span_id] = judgement
     return found
+
+
+def _is_suspect(span: Span) -> bool:
+    reading = span.reading
+    return reading.failure is not None or bool(reading.soft_error) or reading.skipped or span.status == ERROR
 
 
 def _adopt(runs: Sequence[Run], rest: Sequence[Node]) -> None:
@@ -95,19 +124,23 @@ def _adopt(runs: Sequence[Run], rest: Sequence[Node]) -> None:
 
 
 def _trajectory(
-    run: Run, delegations: set[bytes], judgements: dict[bytes, Judgement], unsafe: Callable[[str], bool]
+    run: Run,
+    delegations: set[bytes],
+    judgements: dict[bytes, Judgement],
+    unsafe: Callable[[str], bool],
+    speakers: Set[str],
 ) -> Trajectory:
     named = _agent_name(run)
     work = find_steps(run.nodes, delegations, judgements, named)
-    outcome = _outcome(run, work, judgements)
-    observed = run.agents or any(node.kind is Kind.MODEL for node in run.nodes)
-    responses: dict[bytes, Response] = {}
+    outcome, because = _outcome(run, work, judgements)
+    observed = run.agents or any(node.kind is MODEL for node in run.nodes)
+    answers: dict[bytes, Answer] = {}
     recovered: set[bytes] = set()
     if observed and any(step.failed for step in work.steps):
         agents = count_turns(work)
-        responses = respond(work, agents, outcome, _acknowledged(run, work, named), unsafe)
+        answers = respond(work, agents, outcome, _acknowledged(run, work, named), unsafe)
         recovered = find_recovered(work)
-    steps = _finish(work, outcome, responses, recovered, bool(observed))
+    steps = _finish(work, outcome, answers, recovered, bool(observed))
     first = run.top.span if run.agents else min((node.span for node in run.nodes), key=lambda span: span.start)
     spans = [node.span for node in run.nodes]
     return Trajectory(
@@ -115,7 +148,7 @@ def _trajectory(
         top_span_id=run.top.span.span_id,
         origin=(run.agents[0] if run.agents else run.top).span.origin,
         agent=named,
-        model=_most_common([step.name for step in work.steps if step.kind is Kind.MODEL]),
+        model=_most_common([step.name for step in work.steps if step.kind is MODEL]),
         session=next((span.reading.session for span in spans if span.reading.session), ""),
         start=first.start,
         end=run.top.span.end if run.agents else max(span.end for span in spans),
@@ -125,7 +158,8 @@ def _trajectory(
         labels=_labels(run),
         cluster=next((span.reading.cluster for span in spans if span.reading.cluster), ""),
         fault=next((span.reading.fault for span in spans if span.reading.fault), ""),
-        targets=_targets(run),
+        because=because if observed else "tool calls alone",
+        targets=_targets(run, speakers),
     )
 
 
@@ -139,8 +173,8 @@ def _agent_name(run: Run) -> str:
     return (inner if run.agents else "") or said or UNKNOWN_AGENT
 
 
-def _outcome(run: Run, work: Work, judgements: dict[bytes, Judgement]) -> Outcome:
-    """How the run ended (DESIGN.md, "A run ended in failure when"), whatever the root says about its time."""
+def _outcome(run: Run, work: Work, judgements: dict[bytes, Judgement]) -> tuple[Outcome, str]:
+    """How the run ended (DESIGN.md, "A run ended in failure when"), whatever the root says about its time, and why."""
     last_start = max((step.start for step in work.steps), default=-1)
 
     def died(node: Node) -> bool:
@@ -157,19 +191,26 @@ def _outcome(run: Run, work: Work, judgements: dict[bytes, Judgement]) -> Outcom
         for node in run.nodes:
             span_id = node.span.span_id
             whole = node is run.top or (sole and (span_id in outermost or span_id in above))
-            if (node.kind is Kind.AGENT or span_id in above) and (died(node) if whole else last_word(node)):
-                return Outcome.FAILED
-    elif run.top.kind is Kind.WRAPPER and (wraps_run(run.top) or not run.top.lost) and died(run.top):
-        return Outcome.FAILED
+            if (node.kind is AGENT or span_id in above) and (died(node) if whole else last_word(node)):
+                return Outcome.FAILED, f"{node.span.name} failed" if whole else f"{node.span.name} failed last"
+    elif any(
+        node.wrapper is node
+        and (wraps_run(node) or not node.lost)
+        and (died(node) if node is run.top else last_word(node))
+        for node in run.nodes
+    ):
+        return Outcome.FAILED, "the span around the run failed"
     steps = [step for step in work.steps if not step.judgement.skipped]
-    if steps and steps[-1].kind is Kind.MODEL and steps[-1].failed:
-        return Outcome.FAILED
+    if steps and steps[-1].kind is MODEL and steps[-1].failed:
+        return Outcome.FAILED, "the last step is a model call that failed"
     orphans = [node for node in run.nodes if node.parent is None and node.lost and not wraps_run(node)]
     if not run.agents and any(node.span.status == ERROR and last_word(node) for node in orphans):
-        return Outcome.FAILED
+        return Outcome.FAILED, "the topmost span that came failed last"
     if run.agents:
-        return Outcome.COMPLETED if all(node.span.end for node in run.agents) else Outcome.INCOMPLETE
-    return Outcome.INCOMPLETE if orphans else Outcome.COMPLETED
+        if all(node.span.end for node in run.agents):
+            return Outcome.COMPLETED, "its agent span ended"
+        return Outcome.INCOMPLETE, "its agent span has no end"
+    return (Outcome.INCOMPLETE, "spans above never came") if orphans else (Outcome.COMPLETED, "its root span ended")
 
 
 def _wrappers_above(run: Run) -> set[bytes]:
@@ -180,7 +221,7 @@ def _wrappers_above(run: Run) -> set[bytes]:
         node = agent.parent
         while node is not None and node is not run.top.parent and node.span.span_id not in seen:
             seen.add(node.span.span_id)
-            if node.kind is Kind.WRAPPER:
+            if node.kind is WRAPPER:
                 wrappers.add(node.span.span_id)
             node = node.parent
     return wrappers
@@ -189,7 +230,7 @@ def _wrappers_above(run: Run) -> set[bytes]:
 def _acknowledged(run: Run, work: Work, named: str) -> bool:
     """Whether the final answer says so: the outermost agent's last model step, a final-answer tool, its own output."""
     outermost = {AgentKey(named)} | {step.agent for step in work.steps if step.node.agent in run.agents}
-    models = [step for step in work.steps if step.kind is Kind.MODEL]
+    models = [step for step in work.steps if step.kind is MODEL]
     said = [step.acknowledges for step in models if step.agent in outermost][-1:]
     said += [node.span.reading.acknowledges for node in work.answers[-1:]]
     said += [node.span.reading.acknowledges for node in run.agents[-1:]]
@@ -199,29 +240,32 @@ def _acknowledged(run: Run, work: Work, named: str) -> bool:
 
 
 def _finish(
-    work: Work, outcome: Outcome, responses: dict[bytes, Response], recovered: set[bytes], observed: bool
+    work: Work, outcome: Outcome, answers: dict[bytes, Answer], recovered: set[bytes], observed: bool
 ) -> tuple[Step, ...]:
     again = find_again(work.steps)
+    counted = [draft.span.span_id for draft in work.steps if not draft.judgement.skipped]
+    indices = {span_id: index for index, span_id in enumerate(counted)}
     steps: list[Step] = []
-    index = 0
     for draft in work.steps:
         judgement, span = draft.judgement, draft.span
+        answer = answers.get(span.span_id)
         skipped = judgement.skipped
         steps.append(
             Step(
-                index=None if skipped else index,
+                index=indices.get(span.span_id),
                 kind=draft.kind,
                 name=draft.name,
                 agent=draft.agent.name,
                 start=span.start,
                 end=span.end,
-                span_id=span.span_id,
+                span_id=span.span_id[:SPAN_ID],
                 scope=span.origin.scope,
                 status=StepStatus.SKIPPED if skipped else StepStatus.ERROR if judgement.failed else StepStatus.OK,
                 error_class=judgement.failure.error_class if judgement.failed else None,
                 error_type=judgement.failure.error_type if judgement.failed else "",
                 soft_error=judgement.soft_error,
-                response=responses.get(span.span_id),
+                response=answer.response if answer else None,
+                answered_by=indices.get(answer.by) if answer else None,
                 recovered=_recovered(span.span_id in recovered, outcome) if judgement.failed and observed else None,
                 call_id=draft.call_id,
                 arguments=draft.arguments[0] if draft.arguments else None,
@@ -229,7 +273,6 @@ def _finish(
                 fault=span.reading.fault,
             )
         )
-        index += not skipped
     if outcome is Outcome.FAILED and observed:
         _mark_unrecoverable(steps)
     return tuple(steps)
@@ -260,9 +303,13 @@ def _labels(run: Run) -> dict[str, str]:
     return found
 
 
-def _targets(run: Run) -> frozenset[bytes]:
-    """The run's outermost agent spans and all above them."""
+def _targets(run: Run, speakers: Set[str]) -> frozenset[bytes]:
+    """The run's outermost agent spans and all above them, and the spans that bear a speaker's verdict."""
     found: set[bytes] = set()
+    for node in run.nodes:
+        said = node.span.reading.verdicts
+        if said and not speakers.isdisjoint(verdict.evaluator for verdict in said):
+            found.add(node.span.span_id)
     for node in (run.top, *run.agents):
         above: Node | None = node
         while above is not None and above.span.span_id not in found:

@@ -6,13 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import nlargest
 
-from otelscore.model import ERROR, OK, Failure, Kind, Span
+from otelscore.model import (
+    AGENT,
+    ERROR,
+    MODEL,
+    OK,
+    Failure,
+    Span,
+)
 
 NO_FAILURE = Failure()
 
 CLOCK_GRAIN = 1_000_000
 """Nanoseconds. JavaScript's SDK takes a start from a clock of whole milliseconds and an end from a finer one, so what
 follows at once may seem to start up to a millisecond before what it follows has ended."""
+
+
+FROM_RESULT = "its result"
+"""What decided, where nothing else did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +33,8 @@ class Judgement:
     failed: bool = False
     skipped: bool = False  # neither success nor failure: cancelled, deferred, waiting for a human
     failure: Failure = NO_FAILURE
-    soft_error: str = ""  # the rule, where the result was what decided
+    soft_error: str = ""  # the rule that the result matched
+    by: str = ""  # what decided that it failed
 
 
 SUCCEEDED = Judgement()
@@ -41,18 +53,19 @@ def judge(span: Span, logged: Failure | None = None, *, copied: bool = False) ->
     if reading.skipped and not (failure is not None and span.status == OK):
         return SKIPPED
     if failure is not None and not copied:
-        told = (
-            reading.flagged
-            or span.status == ERROR
-            or failure.typed
-            or ((failure.exception or logged is not None) and span.status != OK)
+        by = (
+            (reading.flagged and "its own flag")
+            or (span.status == ERROR and "status ERROR")
+            or (failure.typed and "error.type")
+            or (failure.exception and reading.failure is not None and span.status != OK and "an exception")
+            or (logged is not None and span.status != OK and "an exception in a log record")
         )
-        if told:
-            return Judgement(True, failure=_fuller(failure, logged), soft_error=reading.soft_error)
+        if by:
+            return Judgement(True, failure=_fuller(failure, logged), soft_error=reading.soft_error, by=by)
     if reading.soft_error and reading.soft_failure is not None:
-        return Judgement(True, failure=reading.soft_failure, soft_error=reading.soft_error)
+        return Judgement(True, failure=reading.soft_failure, soft_error=reading.soft_error, by=FROM_RESULT)
     if span.status == ERROR and not copied and failure is None:
-        return Judgement(True)
+        return Judgement(True, by="status ERROR")
     return SUCCEEDED
 
 
@@ -84,7 +97,7 @@ def copies(spans: Iterable[Span], logged: Mapping[bytes, Failure]) -> frozenset[
         ends = [genuine[message] for message in (failure.messages if failure else ()) if message in genuine]
         if not ends or min(ends) > span.end:
             continue
-        works_on = span.reading.kind in (Kind.MODEL, Kind.AGENT) and any(
+        works_on = span.reading.kind in (MODEL, AGENT) and any(
             start > min(ends) - CLOCK_GRAIN and span_id != span.span_id for start, span_id in last_works
         )
         if span.reading.has_result or works_on:

@@ -1,8 +1,11 @@
 """Which spans belong together: the spans of a trace, joined as their parents come.
 
-A *fragment* is what is connected so far: a span and all below it, or several spans that wait for the same missing
-parent of their own process. It stops at the border of a service, where a remote parent bears another `service.name`;
-the fragment on the other side is its caller. Joining costs next to nothing per span (union-find, small into large).
+A *fragment* is what is connected so far: a span and all below it. It stops at the border of a service, where a remote
+parent bears another `service.name`; the fragment on the other side is its caller. Joining costs next to nothing per
+span (union-find, small into large).
+
+What waits for the same missing parent of its own process may be many runs of a worker that nobody traces, each over
+on its own, or the work of one agent. Steps tell: as soon as one waits there, all that wait there are one fragment.
 """
 
 from __future__ import annotations
@@ -10,22 +13,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from otelscore.model import Kind, Span
+from otelscore.model import (
+    AGENT,
+    LOOP,
+    Span,
+)
+from otelscore.trajectory.survey import Survey
 from otelscore.trajectory.tree import local_parent_missing
 
 MAX_CALLERS = 100
 """The longest chain of services that call each other."""
 
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What the tree of a fragment shows."""
-
-    grace: float  # how long it is waited for
-    runs: tuple[tuple[int, int], ...]  # start and end of each run whose agent span has come
-    loose: bool  # it has steps but no such run
-    start: int
-    end: int
+_AGENTS = frozenset({AGENT, LOOP})
 
 
 @dataclass(slots=True, eq=False)
@@ -34,8 +33,10 @@ class Fragment:
 
     trace: Trace
     service: str  # of its topmost span; one process may bear several names below it
-    spans: list[Span] = field(default_factory=list)
-    waits: bool = False  # for a parent of its own process
+    spans: list[Span]
+    start: int  # of the earliest of them
+    end: int  # of the latest
+    missing: set[bytes] = field(default_factory=set)  # ids of parents of its own process that have not come
     has_agent: bool = False
     mixed: bool = False  # it has spans of other services, of the same process
     caller: Fragment | None = None  # across the border of the service
@@ -51,8 +52,15 @@ class Fragment:
     first_closed: float | None = None
     closed: float | None = None  # None: open, or reopened
     final_at: float = 0.0
+    hoping: int = 0  # spans, where it is kept for what is missing alone
     trajectory_ids: set[str] = field(default_factory=set)  # that came of it when it last closed
     lone_model_calls: int = 0  # likewise
+    resumed: bool = False  # it last closed before a restart, and its trajectories are not held any more
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a parent of its own process."""
+        return bool(self.missing)
 
     def root(self) -> Fragment:
         """The fragment that this one has become part of."""
@@ -91,14 +99,20 @@ class Fragment:
                     stack.append(inner)
 
 
-@dataclass(slots=True)
-class Waiting:
-    """Spans whose parent has not come."""
+Kinship = tuple[str, bool | None, bool]
+"""What spans that wait for the same parent must have in common: service, remote as flags say, parent local."""
 
-    fragment: Fragment
-    service: str
-    remote: bool | None  # as their flags say
-    local: bool  # whether a parent of their own process is waited for
+
+def _kinship(span: Span) -> Kinship:
+    return span.origin.service, span.remote_parent, local_parent_missing(span)
+
+
+@dataclass(slots=True)
+class Siblings:
+    """Fragments that wait for the same parent, of their own process or not."""
+
+    fragments: dict[bytes, Fragment] = field(default_factory=dict)  # by the id of the span that waits
+    together: bool = False  # all are one fragment, which stands there by one of its spans
 
 
 @dataclass(slots=True, eq=False)
@@ -107,8 +121,10 @@ class Trace:
 
     trace_id: bytes
     where: dict[bytes, Fragment] = field(default_factory=dict)  # span id -> its fragment
-    waiting: dict[bytes, list[Waiting]] = field(default_factory=dict)  # parent id -> who waits for it
-    live: dict[str, dict[Fragment, None]] = field(default_factory=dict)  # service -> its fragments, as they came
+    waiting: dict[bytes, dict[Kinship, Siblings]] = field(default_factory=dict)  # parent id -> who waits for it
+    live: dict[str, dict[Fragment, None]] = field(default_factory=dict)  # service -> its fragments
+    maybe_loose: dict[Fragment, None] = field(default_factory=dict)
+    """Those of all whose steps may have no run; whoever looks and finds that one has a run takes it out."""
 
     def add(self, span: Span) -> Fragment:
         """Puts in a span whose id is new to the trace; gives the fragment that it is now part of."""
@@ -116,29 +132,39 @@ class Trace:
         parent, caller = self._above(span)
         if callees is None and parent is not None:
             parent.spans.append(span)
-            parent.has_agent |= span.reading.kind is Kind.AGENT
+            parent.start = min(parent.start, span.start)
+            parent.end = max(parent.end, span.end)
+            parent.has_agent |= span.reading.kind in _AGENTS
             parent.mixed |= span.origin.service != parent.service
             parent.closed, parent.survey = None, None
+            if span.reading.kind.is_step:
+                self.maybe_loose[parent] = None
             self.where[span.span_id] = parent
             return parent
-        fragment = Fragment(self, span.origin.service, [span], has_agent=span.reading.kind is Kind.AGENT)
+        fragment = Fragment(self, span.origin.service, [span], span.start, span.end)
+        fragment.has_agent = span.reading.kind in _AGENTS
         self.where[span.span_id] = fragment
-        self.live.setdefault(fragment.service, {})[fragment] = None
-        for waiting in callees or ():
-            child = waiting.fragment.root()
-            child.waits = False
-            if waiting.service == span.origin.service or waiting.remote is False:
-                fragment = self.join(fragment, child)
-            else:
-                _call(fragment, child)
+        self._enter(fragment)
+        for (service, remote, _), siblings in (callees or {}).items():
+            for child in map(Fragment.root, siblings.fragments.values()):
+                child.missing.discard(span.span_id)
+                if service == span.origin.service or remote is False:
+                    fragment = self.join(fragment, child)
+                else:
+                    _call(fragment, child)
         if parent is not None:
             return self.join(parent.root(), fragment)
         if caller is not None:
             _call(caller, fragment)
         elif span.parent_id and span.parent_id != span.span_id:
-            fragment.waits = local_parent_missing(span)
-            waiting = Waiting(fragment, span.origin.service, span.remote_parent, fragment.waits)
-            self.waiting.setdefault(span.parent_id, []).append(waiting)
+            siblings = self.waiting.setdefault(span.parent_id, {}).setdefault(_kinship(span), Siblings())
+            siblings.fragments[span.span_id] = fragment
+            if local_parent_missing(span):
+                fragment.missing.add(span.parent_id)
+                if span.reading.kind.is_step:
+                    return self._unite(siblings)
+        if span.reading.kind is AGENT:
+            self.maybe_loose.pop(fragment, None)
         return fragment
 
     def _above(self, span: Span) -> tuple[Fragment | None, Fragment | None]:
@@ -152,50 +178,90 @@ class Trace:
             parent = holder.root()
             same = remote is False or service == parent.service_of(parent_id)
             return (parent, None) if same else (None, parent)
-        if local_parent_missing(span):
-            for waiting in self.waiting.get(parent_id, ()):  # one for each service and flag, besides remote ones
-                if waiting.local and waiting.remote == remote and waiting.service == service:
-                    return waiting.fragment.root(), None
+        awaited = self.waiting.get(parent_id)
+        siblings = awaited.get(_kinship(span)) if awaited is not None else None
+        if siblings is not None and siblings.together:
+            return next(iter(siblings.fragments.values())).root(), None
         return None, None
+
+    def is_united(self, span: Span) -> bool:
+        """Whether all that wait for the parent of a span are one fragment."""
+        siblings = self.waiting.get(span.parent_id, {}).get(_kinship(span))
+        return siblings is not None and siblings.together
+
+    def unite(self, fragment: Fragment) -> Fragment:
+        """Joins a fragment with all that waits for the same local parents, or will; gives what they are now."""
+        for span in list(fragment.spans):
+            if span.parent_id in self.waiting and local_parent_missing(span):
+                self.unite_at(span)
+        return fragment.root()
+
+    def unite_at(self, span: Span) -> Fragment:
+        """Joins all that waits for the parent of a span, or will; gives what they are now."""
+        return self._unite(self.waiting[span.parent_id][_kinship(span)])
+
+    def _unite(self, siblings: Siblings) -> Fragment:
+        span_id, joined = next(iter(siblings.fragments.items()))
+        joined = joined.root()
+        if not siblings.together:
+            for other in siblings.fragments.values():
+                joined = self.join(joined, other.root())
+            siblings.together, siblings.fragments = True, {span_id: joined}
+        return joined
 
     def join(self, one: Fragment, other: Fragment) -> Fragment:
         """Makes one fragment of `one` and of `other`, which is below it or beside it."""
         if one is other:
             return one
-        service, waits, caller = one.service, one.waits, one.caller or other.caller
+        service, caller = one.service, one.caller or other.caller
         if len(one.spans) < len(other.spans):
             one, other = other, one
-        del self.live[one.service][one], self.live[other.service][other]
-        self.live[service][one] = None
+        self._leave(one)
+        self._leave(other)
         one.spans += other.spans
+        one.start = min(one.start, other.start)
+        one.end = max(one.end, other.end)
         one.mixed |= other.mixed or one.service != other.service
-        one.service, one.waits, one.caller = service, waits, caller
+        one.service, one.caller = service, caller
+        one.missing |= other.missing
+        self._enter(one)
         one.has_agent |= other.has_agent
         one.lent |= other.lent
         one.below += other.below
         one.opened = min(one.opened, other.opened)
         one.arrived = max(one.arrived, other.arrived)
+        one.hoping += other.hoping
         one.trajectory_ids |= other.trajectory_ids
         one.first_closed = min((at for at in (one.first_closed, other.first_closed) if at is not None), default=None)
         one.closed, one.survey = None, None
         other.into = one
         if caller is not None and not _can_call(caller, one):
             one.caller = None
-        other.spans, other.below, other.trajectory_ids = [], [], set()
+        other.spans, other.below, other.trajectory_ids, other.missing, other.hoping = [], [], set(), set(), 0
         return one
 
     def remove(self, fragment: Fragment) -> None:
         """Forgets a fragment's spans."""
-        del self.live[fragment.service][fragment]
+        self._leave(fragment)
         for span in fragment.spans:
             del self.where[span.span_id]
-        for parent_id in {span.parent_id for span in fragment.spans} & self.waiting.keys():
-            queue = [waiting for waiting in self.waiting[parent_id] if waiting.fragment.root() is not fragment]
-            if queue:
-                self.waiting[parent_id] = queue
-            else:
-                del self.waiting[parent_id]
+            awaited = self.waiting.get(span.parent_id)
+            siblings = awaited.get(_kinship(span)) if awaited is not None else None
+            if awaited is not None and siblings is not None:
+                siblings.fragments.pop(span.span_id, None)
+                if not siblings.fragments:
+                    del awaited[_kinship(span)]
+                if not awaited:
+                    del self.waiting[span.parent_id]
         fragment.spans = []
+
+    def _enter(self, fragment: Fragment) -> None:
+        self.live.setdefault(fragment.service, {})[fragment] = None
+        self.maybe_loose[fragment] = None
+
+    def _leave(self, fragment: Fragment) -> None:
+        del self.live[fragment.service][fragment]
+        self.maybe_loose.pop(fragment, None)
 
 
 def _call(caller: Fragment, callee: Fragment) -> None:

@@ -7,8 +7,15 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from otelscore.model import ErrorClass, Kind, Outcome, Response
+from otelscore.model import (
+    MODEL,
+    ErrorClass,
+    Kind,
+    Outcome,
+    Response,
+)
 from otelscore.trajectory.steps import AgentKey, Draft, Work
 
 TRANSIENT = frozenset({ErrorClass.TIMEOUT, ErrorClass.RATE_LIMIT, ErrorClass.UNAVAILABLE})
@@ -30,14 +37,23 @@ _LOST = re.compile(r"(?i)connection(?!refused)|reset|broken_?pipe|disconnect|soc
 """Error types after which nobody knows whether the call was carried out."""
 
 
+class Answer(NamedTuple):
+    """The response to a failed step."""
+
+    response: Response
+    by: bytes = b""  # the span of the step that shows it; b"" where nothing followed
+
+
 @dataclass(slots=True)
 class Turn:
     """The calls of one agent between two of its model steps, by what they are looked up by."""
 
     by_tool: dict[tuple[Kind, str], list[Draft]] = field(default_factory=lambda: defaultdict(list))
     by_fact: dict[tuple[Kind, str, bytes], list[Draft]] = field(default_factory=lambda: defaultdict(list))
+    first: bytes = b""  # the span of the first of them
 
     def add(self, call: Draft) -> None:
+        self.first = self.first or call.span.span_id
         self.by_tool[call.kind, call.name].append(call)
         for fact in _facts(call):
             self.by_fact[call.kind, call.name, fact].append(call)
@@ -65,13 +81,13 @@ def count_turns(work: Work) -> dict[AgentKey, Activity]:
     """
     agents: dict[AgentKey, Activity] = defaultdict(Activity)
     for step in work.steps:
-        if step.kind is Kind.MODEL:
+        if step.kind is MODEL:
             agents[step.agent].opened.append(step.start)
             step.turn = len(agents[step.agent].opened)
     with_models = set(agents)
     until: dict[AgentKey, int] = {}
     for call in work.acts:
-        if call.kind is Kind.MODEL:
+        if call.kind is MODEL:
             continue
         activity = agents[call.agent]
         if call.agent in with_models:
@@ -98,7 +114,7 @@ def respond(
     outcome: Outcome,
     acknowledged: bool,
     unsafe: Callable[[str], bool],
-) -> dict[bytes, Response]:
+) -> dict[bytes, Answer]:
     """The response to every failed step, by span id; none where the run is incomplete.
 
     `agents`: from `count_turns`; `acknowledged`: the final answer says that it could not be done; `unsafe`: whether a
@@ -116,20 +132,23 @@ def respond(
         if acknowledged
         else Response.CONCLUDED
     )
-    answers: dict[bytes, Response] = {}
+    answers: dict[bytes, Answer] = {}
     for step in work.steps:
         if not step.failed:
             continue
-        if step.kind is Kind.MODEL:
+        if step.kind is MODEL:
             follower = followers.get(step.span.span_id)
+            later = _callers_turn(step, agents, work) if follower is None else None
             if follower is not None:
-                answer = Response.RETRIED if follower.kind is Kind.MODEL else Response.REROUTED
+                response = Response.RETRIED if follower.kind is MODEL else Response.REROUTED
+                answer = Answer(response, follower.span.span_id)
+            elif later is not None:
+                answer = Answer(Response.REROUTED, later[0].first)
             else:
-                goes_on = _callers_turn(step, agents, work) is not None
-                answer = Response.REROUTED if goes_on else Response.ABANDONED
+                answer = Answer(Response.ABANDONED)
         else:
             found = _answering(step, agents, work)
-            answer = ending if found is None else _classify(step, *found, tries, unsafe)
+            answer = Answer(ending) if found is None else _classify(step, *found, tries, unsafe)
         answers[step.span.span_id] = answer
     return answers
 
@@ -163,10 +182,12 @@ def _callers_turn(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> 
     return None
 
 
-def _classify(step: Draft, turn: Turn, since: int, tries: dict[bytes, int], unsafe: Callable[[str], bool]) -> Response:
+def _classify(step: Draft, turn: Turn, since: int, tries: dict[bytes, int], unsafe: Callable[[str], bool]) -> Answer:
     """The most alike of the answering calls decides: the same tool and arguments, then the same tool, then others."""
-    if not any(call.start >= since for call in turn.by_tool.get((step.kind, step.name), ())):
-        return Response.REROUTED
+    same_tool = turn.by_tool.get((step.kind, step.name), [])
+    alike = next((call for call in same_tool if call.start >= since), None)
+    if alike is None:
+        return Answer(Response.REROUTED, turn.first)
     error = step.judgement.failure.error_class
     identical = [
         call
@@ -177,15 +198,16 @@ def _classify(step: Draft, turn: Turn, since: int, tries: dict[bytes, int], unsa
     if identical:
         call = next((call for call in identical if not call.failed), identical[0])
         if call.failed and not (error in RETRYABLE and tries[call.span.span_id] <= MAX_TRIES):
-            return Response.REPEATED
-        answer = Response.RETRIED
-    elif step.arguments and any(call.start >= since and call.arguments for call in turn.by_tool[step.kind, step.name]):
-        return Response.REVISED
+            return Answer(Response.REPEATED, call.span.span_id)
+        response = Response.RETRIED
     else:
-        answer = WITHOUT_ARGUMENTS.get(error, Response.RETRIED)
-    if answer is Response.RETRIED and unsafe(step.name) and _may_have_happened(step):
-        return Response.RETRIED_UNSAFE
-    return answer
+        call = next((call for call in same_tool if call.start >= since and call.arguments), alike)
+        if step.arguments and call.arguments:
+            return Answer(Response.REVISED, call.span.span_id)
+        response = WITHOUT_ARGUMENTS.get(error, Response.RETRIED)
+    if response is Response.RETRIED and unsafe(step.name) and _may_have_happened(step):
+        response = Response.RETRIED_UNSAFE
+    return Answer(response, call.span.span_id)
 
 
 def _may_have_happened(step: Draft) -> bool:
@@ -198,7 +220,7 @@ def _count_tries(acts: Sequence[Draft]) -> dict[bytes, int]:
     counts: dict[tuple[AgentKey, str, bytes], int] = defaultdict(int)
     tries = {}
     for call in acts:
-        if call.kind is not Kind.MODEL and not call.judgement.skipped:
+        if call.kind is not MODEL and not call.judgement.skipped:
             for fact in call.arguments:
                 counts[call.agent, call.name, fact] += 1
             tries[call.span.span_id] = max((counts[call.agent, call.name, fact] for fact in call.arguments), default=1)
@@ -210,7 +232,7 @@ def _next_of_agent(acts: Sequence[Draft]) -> dict[bytes, Draft]:
     following: dict[AgentKey, Draft] = {}
     found: dict[bytes, Draft] = {}
     for step in reversed(acts):
-        if step.kind is Kind.MODEL and step.failed and step.agent in following:
+        if step.kind is MODEL and step.failed and step.agent in following:
             found[step.span.span_id] = following[step.agent]
         if not step.judgement.skipped:
             following[step.agent] = step
@@ -258,7 +280,7 @@ _Subject = tuple[Kind, "str | AgentKey"]
 
 
 def _subject(step: Draft) -> _Subject:
-    return (step.kind, step.agent if step.kind is Kind.MODEL else step.name)
+    return (step.kind, step.agent if step.kind is MODEL else step.name)
 
 
 def find_again(steps: Sequence[Draft]) -> set[bytes]:
@@ -266,10 +288,12 @@ def find_again(steps: Sequence[Draft]) -> set[bytes]:
 
     Until it succeeds; then the next such call is a first attempt again.
     """
+    again: set[bytes] = set()
+    if not any(step.failed for step in steps):
+        return again
     failed: dict[tuple[AgentKey, str, bytes], int] = {}  # when the first of its failures had ended
-    again = set()
     for step in steps:
-        if step.kind is Kind.MODEL or step.judgement.skipped:
+        if step.kind is MODEL or step.judgement.skipped:
             continue
         keys = {(step.agent, step.name, fact) for fact in _facts(step)}
         if any(failed.get(key, step.start + 1) <= step.start for key in keys):

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from otelscore.model import OK, Call, Kind, Role, Span
-from otelscore.trajectory.errors import CLOCK_GRAIN, Judgement
+from otelscore.model import (
+    AGENT,
+    FINAL_ANSWER,
+    HANDOFF,
+    MODEL,
+    OK,
+    ORDINARY,
+    PART,
+    RETRIEVAL,
+    TOOL,
+    Call,
+    Kind,
+    Result,
+    Span,
+)
+from otelscore.trajectory.errors import CLOCK_GRAIN, SUCCEEDED, Judgement
 from otelscore.trajectory.tree import MAX_AT_ONCE, Node
 
 FOLDS = frozenset(
     {
-        (Kind.MODEL, Kind.MODEL),
-        (Kind.TOOL, Kind.TOOL),
-        (Kind.TOOL, Kind.MODEL),
-        (Kind.TOOL, Kind.RETRIEVAL),
-        (Kind.RETRIEVAL, Kind.RETRIEVAL),
+        (MODEL, MODEL),
+        (TOOL, TOOL),
+        (TOOL, MODEL),
+        (TOOL, RETRIEVAL),
+        (RETRIEVAL, RETRIEVAL),
     }
 )
 """(outer, inner): only like folds into like, and what a tool does inside is the tool's."""
@@ -93,6 +107,16 @@ def agent_key(node: Node, default: str) -> AgentKey:
     return AgentKey(name) if name else AgentKey(default, node.span.span_id)
 
 
+def _agent(node: Node, default: str, above: AgentKey) -> AgentKey:
+    """The same, in its tree: an unnamed one directly below an agent span is that agent, below a tool bears its name."""
+    parent = node.parent
+    if node.span.reading.name or parent is None:
+        return agent_key(node, default)
+    if parent.kind is AGENT:
+        return above
+    return agent_key(node, parent.span.reading.name if parent.kind is TOOL else default)
+
+
 def find_steps(nodes: Sequence[Node], delegations: set[bytes], judgements: dict[bytes, Judgement], agent: str) -> Work:
     """The steps of one run in order, with its hand-offs, delegations and final answers.
 
@@ -103,40 +127,52 @@ def find_steps(nodes: Sequence[Node], delegations: set[bytes], judgements: dict[
     top = AgentKey(agent)
     agents: dict[bytes, AgentKey] = {}  # of what lies directly below a node
     enclosing: dict[bytes, tuple[Draft, ...]] = {}  # steps above, nearest first, up to the nearest agent
+    calls: dict[bytes, Draft] = {}  # what a tool span is a report of
     beside = {node.delegate.span.span_id: node for node in nodes if node.delegate is not None}
     for node in nodes:
         span, reading = node.span, node.span.reading
         above = node.parent.span.span_id if node.parent is not None else b""
         here, outer = agents.get(above, top), enclosing.get(above, ())
-        kind = reading.kind
-        if kind is Kind.AGENT:
-            key = agent_key(node, agent)
-            if key != here and (node.agent is not None or node.below_step or span.span_id in beside):
+        kind = node.kind
+        if kind is AGENT:
+            key = _agent(node, agent, here)
+            tool = beside.get(span.span_id)
+            if tool is not None and tool.parent is not None:
+                here = agents.get(tool.parent.span.span_id, here)
+            if key != here and (node.agent is not None or node.below_step or tool is not None):
                 work.callers.setdefault(key, here)
             here, outer = key, ()
         elif span.span_id in delegations:
-            work.moves.append(_draft(node, here, judgements))
+            calls[span.span_id] = _draft(node, here, judgements)
+            work.moves.append(calls[span.span_id])
             inner = AgentKey(reading.name)
             if node.delegate is None and node.worker is None and inner != here:
                 work.callers.setdefault(inner, here)
                 here = inner
             outer = ()
-        elif reading.role is Role.HANDOFF:
+        elif reading.role is HANDOFF:
             work.moves.append(_draft(node, here, judgements))
-        elif reading.role is Role.FINAL_ANSWER:
+        elif reading.role is FINAL_ANSWER:
             work.answers.append(node)
-        elif kind.is_step and reading.role is Role.ORDINARY:
-            holder = next((step for step in outer if (step.kind, kind) in FOLDS), None)
+        elif reading.role is PART:
+            if above in calls:
+                calls[above].inner.append(node)
+        elif kind.is_step and reading.role is ORDINARY:
+            holder = next((step for step in outer if (step.kind, kind) in FOLDS), None) if outer else None
             if holder is None:
-                draft = _draft(node, here, judgements)
+                draft = calls[span.span_id] = _draft(node, here, judgements)
                 work.steps.append(draft)
                 outer = (draft, *outer)
-            elif holder.kind is kind and (kind is not Kind.TOOL or reading.name == holder.name):
+            elif holder.kind is kind and (kind is not TOOL or reading.name == holder.name):
+                calls[span.span_id] = holder
                 holder.inner.append(node)
         agents[span.span_id], enclosing[span.span_id] = here, outer
-    for step in work.steps:
-        if step.inner:
-            step.judgement = _with_inner(step, judgements)
+    for call in (*work.steps, *work.moves):
+        if call.inner:
+            call.judgement = _with_inner(call, judgements)
+    _blame_last_calls(work.steps, nodes, judgements)
+    _find_requests(work.steps)
+    _hear_results(work.steps)
     _add_failed_delegations(work, delegations)
     work.steps = _merge_reports(work.steps)
     _order(work.steps)
@@ -150,7 +186,7 @@ def _draft(node: Node, agent: AgentKey, judgements: dict[bytes, Judgement]) -> D
         kind=reading.kind,
         name=reading.name,
         agent=agent,
-        judgement=judgements.get(span.span_id, Judgement()),
+        judgement=judgements.get(span.span_id, SUCCEEDED),
         arguments=(reading.arguments,) if reading.arguments is not None else (),
         call_id=reading.call_id,
         requested=reading.requested,
@@ -173,8 +209,98 @@ def _with_inner(step: Draft, judgements: dict[bytes, Judgement]) -> Judgement:
     return judgements.get(last.span.span_id, step.judgement)
 
 
+def _blame_last_calls(steps: Sequence[Draft], nodes: Sequence[Node], judgements: dict[bytes, Judgement]) -> None:
+    """Where a span around a loop of model calls failed, and its last step is a model call, that call failed."""
+    if not judgements:
+        return
+    failed = [node for node in nodes if node.repeats and judgements.get(node.span.span_id, SUCCEEDED).failed]
+    if not failed:
+        return
+    own = {node.span.span_id for node in failed}
+    around: dict[bytes, bytes] = {}  # the nearest of them, here or above
+    for node in nodes:
+        above = node.parent.span.span_id if node.parent is not None else b""
+        around[node.span.span_id] = node.span.span_id if node.span.span_id in own else around.get(above, b"")
+    last: dict[bytes, Draft] = {}
+    for step in sorted(steps, key=lambda step: (step.start, step.end, step.span.span_id)):
+        last[around.get(step.span.span_id, b"")] = step
+    for node in reversed(failed):
+        final = last.get(node.span.span_id)
+        if final is None:
+            continue
+        if final.kind is MODEL and not final.failed and not final.judgement.skipped:
+            final.judgement = judgements[node.span.span_id]
+        outer = around.get(node.parent.span.span_id, b"") if node.parent is not None else b""
+        if outer not in last or last[outer].start <= final.start:
+            last[outer] = final
+
+
+def _find_requests(steps: Sequence[Draft]) -> None:
+    """Gives calls without an id, and without arguments, those of the requests for them.
+
+    A request is one of the last model call of the same agent, for a tool of that name. Of several, the one for the same
+    arguments, else the next one; none where not as many calls were made, of one instrumentation, as were asked for.
+    """
+    asked: dict[AgentKey, list[Draft]] = defaultdict(list)
+    for step in steps:
+        if step.requested:
+            asked[step.agent].append(step)
+    if not asked:
+        return
+    for models in asked.values():
+        models.sort(key=lambda step: step.start)
+    made: dict[tuple[bytes, str, str], list[Draft]] = defaultdict(list)
+    requests: dict[tuple[bytes, str, str], list[Call]] = {}
+    for step in sorted(steps, key=lambda step: (step.start, step.end, step.span.span_id)):
+        models = asked.get(step.agent, [])
+        if step.kind is not TOOL or step.call_id or not models:
+            continue
+        before = bisect_left(models, step.start, key=lambda model: model.start)
+        if before:
+            model = models[before - 1]
+            key = (model.span.span_id, step.name, step.span.origin.scope)
+            made[key].append(step)
+            requests[key] = [call for call in model.requested if call.name == step.name]
+    for key, calls in made.items():
+        free = requests[key]
+        if len(free) != len(calls):
+            continue
+        for call in calls:
+            request = next((one for one in free if one.arguments in call.arguments), free[0])
+            free.remove(request)
+            call.call_id = request.call_id
+            if request.arguments is not None and not call.arguments:
+                call.arguments = (request.arguments,)
+
+
+def _hear_results(steps: Sequence[Draft]) -> None:
+    """A tool span failed where the next model call to hear of its call was told so.
+
+    Where the span has a result of its own, only a flag says more than that.
+    """
+    heard: dict[str, list[tuple[int, Result]]] = defaultdict(list)
+    for step in steps:
+        for result in step.span.reading.results:
+            if result.call.call_id:
+                heard[result.call.call_id].append((step.start, result))
+    if not heard:
+        return
+    for told in heard.values():
+        told.sort(key=lambda item: item[0])
+    for step in steps:
+        if step.kind is not TOOL or step.failed or step.judgement.skipped:
+            continue
+        told = heard.get(step.call_id, [])
+        later = bisect_left(told, step.start, key=lambda item: item[0])
+        after = told[later][1] if later < len(told) else None
+        if after is not None and after.failure is not None and (after.flagged or not step.span.reading.has_result):
+            step.judgement = Judgement(True, failure=after.failure, soft_error=after.soft_error)
+
+
 def _add_failed_delegations(work: Work, delegations: set[bytes]) -> None:
     """A delegation with an error of its own and no failure inside is a failed step."""
+    if not work.moves:
+        return
     failing: set[bytes] = set()  # what a failed step lies below
 
     def mark(step: Draft) -> None:
@@ -193,11 +319,13 @@ def _add_failed_delegations(work: Work, delegations: set[bytes]) -> None:
             mark(move)
 
 
-def _merge_reports(steps: Iterable[Draft]) -> list[Draft]:
+def _merge_reports(steps: list[Draft]) -> list[Draft]:
     """Two instrumentations at once report one call twice: such steps become one (DESIGN.md, Steps 3)."""
+    if len({step.span.origin.scope for step in steps}) < 2:
+        return steps
     groups: dict[tuple[Kind, str], list[Draft]] = defaultdict(list)
     for step in steps:
-        groups[step.kind, step.name if step.kind is Kind.TOOL else ""].append(step)
+        groups[step.kind, step.name if step.kind is TOOL else ""].append(step)
     kept: dict[bytes, Draft] = {}
     for group in groups.values():
         if len({step.span.origin.scope for step in group}) == 1:

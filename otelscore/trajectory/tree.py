@@ -6,10 +6,23 @@ Everything is iterative and linear in the spans; cyclic or duplicate parents can
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from otelscore.model import CONSUMER, SERVER, Kind, Role, Span
+from otelscore.model import (
+    AGENT,
+    CONSUMER,
+    DELEGATION,
+    LOOP,
+    MODEL,
+    ORDINARY,
+    PART,
+    SERVER,
+    TOOL,
+    WRAPPER,
+    Kind,
+    Span,
+)
 
 MAX_AT_ONCE = 100
 """Where one of many calls at the same time is looked for, only so many of the latest are; bounds the work."""
@@ -20,8 +33,8 @@ class Node:
     """A span in its tree."""
 
     span: Span
+    kind: Kind  # as the reading says, but where the tree tells: see `_settle`
     parent: Node | None = None
-    children: list[Node] = field(default_factory=list)
     agent: Node | None = None  # the nearest agent span above
     lost: bool = False  # the topmost span above waits for a parent of its own process
     below_step: bool = False  # so that a step above shows that an agent is missing there
@@ -31,10 +44,14 @@ class Node:
     tools: tuple[str, ...] = ()  # up to two different names of tool spans here or below
     worker: Node | None = None  # the first agent span with steps, here or below
     delegate: Node | None = None  # the agent span beside a tool span that does this delegation's work
+    calls_model: bool = False  # a model span lies below, with neither tool nor agent in between
+    calls_tool: bool = False  # likewise a tool span
+    offers_tools: bool = False  # likewise a model span that was offered tools
 
     @property
-    def kind(self) -> Kind:
-        return self.span.reading.kind
+    def repeats(self) -> bool:
+        """Whether it is a model span that is none, but the whole loop of model and tool calls."""
+        return self.kind is WRAPPER and self.span.reading.kind is MODEL
 
 
 def local_parent_missing(span: Span) -> bool:
@@ -50,84 +67,109 @@ def local_parent_missing(span: Span) -> bool:
 
 def wraps_run(node: Node) -> bool:
     """Whether an ended wrapper is a whole run without an agent span: both models and tools work below it."""
-    return node.kind is Kind.WRAPPER and bool(node.span.end) and node.has_model and bool(node.tools)
+    return node.kind is WRAPPER and bool(node.span.end) and node.has_model and bool(node.tools)
 
 
 def grow(spans: Sequence[Span]) -> list[Node]:
     """The spans as nodes, parents before children, siblings by start; tops are the nodes without a parent."""
-    nodes = {span.span_id: Node(span) for span in spans}
+    nodes = {span.span_id: Node(span, span.reading.kind) for span in spans}
+    children: dict[bytes, list[Node]] = defaultdict(list)  # the latest first
     tops: list[Node] = []
-    for node in nodes.values():
-        parent = nodes.get(node.span.parent_id)
-        if parent is None or parent is node:
-            tops.append(node)
+    by_start = sorted(nodes.values(), key=_by_start)
+    for node in reversed(by_start):
+        parent_id = node.span.parent_id
+        if parent_id in nodes and parent_id != node.span.span_id:
+            children[parent_id].append(node)
         else:
-            parent.children.append(node)
-    for node in nodes.values():
-        node.children.sort(key=_by_start)
+            tops.append(node)
     order: list[Node] = []
     seen: set[bytes] = set()
-    _descend(tops, order, seen)
+    _descend(tops, children, order, seen)
     if len(order) < len(nodes):  # a cycle of parents: cut it at its earliest span
-        for node in sorted(nodes.values(), key=_by_start):
+        for node in by_start:
             if node.span.span_id not in seen:
-                _descend([node], order, seen)
+                _descend([node], children, order, seen)
+    _settle(order)
     _look_up(order)
     _look_down(order)
     return order
 
 
 def _by_start(node: Node) -> tuple[int, int, bytes]:
-    return (node.span.start, node.span.end, node.span.span_id)
+    span = node.span
+    return (span.start, span.end, span.span_id)
 
 
-def _descend(tops: Iterable[Node], order: list[Node], seen: set[bytes]) -> None:
-    stack = sorted(tops, key=_by_start, reverse=True)
+def _descend(stack: list[Node], children: Mapping[bytes, list[Node]], order: list[Node], seen: set[bytes]) -> None:
     while stack:
         node = stack.pop()
-        if node.span.span_id in seen:
-            continue
-        seen.add(node.span.span_id)
+        span_id = node.span.span_id
+        seen.add(span_id)
         order.append(node)
-        for child in reversed(node.children):
-            if child.span.span_id not in seen:
-                child.parent = node
-                stack.append(child)
+        if span_id in children:
+            for child in children[span_id]:
+                if child.span.span_id not in seen:
+                    child.parent = node
+                    stack.append(child)
+
+
+def _settle(order: list[Node]) -> None:
+    """Says what a span is where only what lies below it tells.
+
+    A loop is an agent if a model and a tool work in it, or tools are offered to its model, else a wrapper. A model span
+    with a model and a tool below it is no call but the loop around them, and so a wrapper.
+    """
+    for node in reversed(order):
+        kind, repeats = node.kind, node.calls_model and node.calls_tool
+        if kind is LOOP:
+            node.kind = AGENT if repeats or node.offers_tools else WRAPPER
+        elif kind is MODEL and repeats:
+            node.kind = WRAPPER
+        parent = node.parent
+        if parent is None or node.kind is AGENT:
+            continue
+        if kind is TOOL:
+            parent.calls_tool = True
+            continue
+        parent.calls_model |= kind is MODEL or node.calls_model
+        parent.calls_tool |= node.calls_tool
+        parent.offers_tools |= node.span.reading.offered or node.offers_tools
 
 
 def _look_up(order: list[Node]) -> None:
     for node in order:
         parent = node.parent
         if parent is not None:
-            node.agent = parent if parent.kind is Kind.AGENT else parent.agent
+            node.agent = parent if parent.kind is AGENT else parent.agent
             node.lost = parent.lost
             node.below_step = node.lost and (parent.below_step or parent.kind.is_step)
             node.wrapper = parent.wrapper
         else:
             node.lost = local_parent_missing(node.span)
-        if node.wrapper is None and node.kind is Kind.WRAPPER:
+        if node.wrapper is None and node.kind is WRAPPER:
             node.wrapper = node
 
 
 def _look_down(order: list[Node]) -> None:
     for node in reversed(order):
         kind, role = node.kind, node.span.reading.role
-        if kind.is_step and role is Role.ORDINARY:
+        if kind.is_step and role is ORDINARY:
             node.has_step = True
-            if kind is Kind.TOOL:
+            if kind is TOOL:
                 node.tools = _two(node.tools, (node.span.reading.name,))
-        if kind is Kind.AGENT and node.has_step:
+        if kind is AGENT and node.has_step:
             node.worker = node
         parent = node.parent
         if parent is not None:
             parent.has_step |= node.has_step
             parent.worker = node.worker or parent.worker
-            parent.has_model |= node.has_model or kind is Kind.MODEL
-            parent.tools = _two(parent.tools, node.tools)
+            parent.has_model |= node.has_model or kind is MODEL
+            if node.tools:
+                parent.tools = _two(parent.tools, node.tools)
 
 
 def _two(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, ...]:
-    return left if len(left) == 2 or not right else tuple(dict.fromkeys(left + right))[:2]
+    return left if len(left) == 2 else tuple(dict.fromkeys(left + right))[:2]
 
 
 def find_delegations(order: Sequence[Node]) -> set[bytes]:
@@ -135,33 +177,50 @@ def find_delegations(order: Sequence[Node]) -> set[bytes]:
 
     An agent span with steps lies below, or beside and inside its time; or both model and other tool steps lie below.
     Of several tools whose time holds one agent span beside them, the one that bears its name has it, else the shortest.
+    An agent span beside the agent of a tool is that tool's too where it fills nearly all of its time: OpenLLMetry puts
+    all agents of OpenAI's SDK side by side.
     """
     found = {
         node.span.span_id
         for node in order
-        if node.kind is Kind.TOOL
+        if node.kind is TOOL
+        and node.span.reading.role is not PART
         and (
-            node.span.reading.role is Role.DELEGATION
+            node.span.reading.role is DELEGATION
             or node.worker is not None
             or (node.has_model and any(name != node.span.reading.name for name in node.tools))
         )
     }
+    if not any(node.worker is node and node.span.parent_id for node in order):
+        return found  # no agent span can lie beside a tool span
     siblings: dict[bytes, list[Node]] = defaultdict(list)
+    below: dict[bytes, list[Node]] = defaultdict(list)  # tools by the parent of their agent
     for node in order:
-        if node.span.parent_id and (node.worker is node or (node.kind is Kind.TOOL and node.worker is None)):
+        is_tool = node.kind is TOOL and node.worker is None
+        if node.span.parent_id and (node.worker is node or is_tool):
             siblings[node.span.parent_id].append(node)
-    for group in siblings.values():
-        if any(node.kind is Kind.AGENT for node in group):
+        if is_tool and node.agent is not None and node.agent.span.parent_id:
+            below[node.agent.span.parent_id].append(node)
+    for parent_id, group in siblings.items():
+        agents = [node for node in group if node.kind is AGENT]
+        if agents:
             found.update(_pair_beside(group))
+        if len(agents) > 1 and parent_id in below:
+            taken = {node.delegate.span.span_id for node in group if node.delegate is not None}
+            free = [node for node in agents if node.span.span_id not in taken]
+            found.update(_pair_beside([*below[parent_id], *free], filled=True))
     return found
 
 
-def _pair_beside(group: list[Node]) -> set[bytes]:
-    """Pairs agent spans with the tool spans beside them, one to one; gives the tools' ids."""
+def _pair_beside(group: list[Node], *, filled: bool = False) -> set[bytes]:
+    """Pairs agent spans with the tool spans beside them, one to one; gives the tools' ids.
+
+    `filled`: a tool must be of the same instrumentation, and nearly all of its time the agent's.
+    """
     found: set[bytes] = set()
     running: list[Node] = []
-    for node in sorted(group, key=lambda node: (node.span.start, node.kind is Kind.AGENT, node.span.span_id)):
-        if node.kind is Kind.TOOL:
+    for node in sorted(group, key=lambda node: (node.span.start, node.kind is AGENT, node.span.span_id)):
+        if node.kind is TOOL:
             running.append(node)
             continue
         running = [tool for tool in running if tool.span.end >= node.span.start][-MAX_AT_ONCE:]
@@ -169,7 +228,9 @@ def _pair_beside(group: list[Node]) -> set[bytes]:
         holders = [
             (not (name and name in tool.span.reading.name), tool.span.end - tool.span.start, index)
             for index, tool in enumerate(running)
-            if tool.span.end >= node.span.end and tool.span.reading.role in (Role.ORDINARY, Role.DELEGATION)
+            if tool.span.end >= node.span.end
+            and tool.span.reading.role in (ORDINARY, DELEGATION)
+            and (not filled or _fills(node, tool))
         ]
         if holders:
             tool = running.pop(min(holders)[-1])
@@ -177,6 +238,14 @@ def _pair_beside(group: list[Node]) -> set[bytes]:
             node.below_step |= node.lost and node.wrapper is None
             found.add(tool.span.span_id)
     return found
+
+
+def _fills(agent: Node, tool: Node) -> bool:
+    return (
+        tool.agent is not agent
+        and agent.span.origin.scope == tool.span.origin.scope
+        and 4 * (agent.span.end - agent.span.start) >= 3 * (tool.span.end - tool.span.start)
+    )
 
 
 @dataclass(slots=True)
@@ -198,7 +267,7 @@ def find_runs(order: Sequence[Node]) -> tuple[list[Run], list[Node]]:
     runs: dict[bytes, Run] = {}
     member: dict[bytes, Run] = {}
     for node in order:
-        if node.kind is Kind.AGENT and node.agent is None and not node.below_step:
+        if node.kind is AGENT and node.agent is None and not node.below_step:
             top = node.wrapper or node
             run = runs.setdefault(top.span.span_id, Run(top, [], []))
             run.agents.append(node)

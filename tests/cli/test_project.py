@@ -30,7 +30,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         result.paths = [str(path) for path in paths]
         return result
 
-    monkeypatch.setitem(sys.modules, "otelscore.cli.score", SimpleNamespace(score_paths=score_paths))
+    monkeypatch.setitem(sys.modules, "otelscore.cli.batch", SimpleNamespace(score_paths=score_paths))
     return result
 
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from prometheus_client.parser import text_string_to_metric_families
 from support import KEYS, STEP_KEYS
 
 from otelscore.cli.main import main
@@ -57,7 +59,96 @@ def test_the_report_has_agents_failures_and_what_they_imply():
     assert "travel_agent" in result.stdout
     assert "repeated" in result.stdout
     assert "17 runs: 14 completed, 3 failed" in result.stdout
-    assert "100 steps, 21 failed: per-step success 0.7900" in result.stdout
+    assert "100 steps, 21 failed: per-step success 0.7900 (" in result.stdout
+    assert "How far runs come" in result.stdout
+
+
+def verdicts_of(tmp_path: Path, *paths: Path, passed: bool = True) -> Path:
+    lines = [
+        json.dumps({"trace_id": json.loads(line)["trace_id"], "verdict": "pass" if passed else "fail"})
+        for line in score("--json", *paths).stdout.splitlines()
+    ]
+    file = tmp_path / "verdicts.jsonl"
+    file.write_text("\n".join([*lines, json.dumps({"trace_id": "ab" * 16, "verdict": None}), ""]))
+    return file
+
+
+def test_verdicts_are_joined_by_trace(tmp_path):
+    verdicts = verdicts_of(tmp_path, RETRIED, passed=False)
+    (line,) = score("--json", RETRIED, "--verdicts", verdicts).stdout.splitlines()
+    assert (json.loads(line)["task_passed"], json.loads(line)["silent_failure"]) == (False, True)
+    assert "1 verdicts: 0 passed; 1 failed silently" in score(RETRIED, "--verdicts", verdicts).stdout
+
+
+def test_verdicts_about_other_runs_are_told(tmp_path):
+    file = tmp_path / "verdicts.jsonl"
+    file.write_text(json.dumps({"trace_id": "ab" * 16, "verdict": "pass"}))
+    result = score(RETRIED, "--verdicts", file)
+    assert result.exit_code == 0
+    assert "1 verdicts are about runs that are not in these files" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["{", "[]", '{"trace_id": "ab", "verdict": "pass"}', '{"verdict": "pass"}', '{"trace_id": "%s"}' % ("ab" * 16)],
+)
+def test_a_verdict_that_cannot_be_read_ends_the_command_with_its_line(tmp_path, line):
+    file = tmp_path / "verdicts.jsonl"
+    file.write_text(f"\n{line}\n")
+    result = score(RETRIED, "--verdicts", file)
+    assert result.exit_code == 2
+    assert f"{file}: line 2: " in result.stderr
+
+
+def test_the_figures_are_those_of_metrics_with_one_window_for_all():
+    text = score("--prometheus", CORPUS / "pydantic_ai").stdout
+    samples = {
+        (sample.name, sample.labels.get("steps")): (sample.value, sample.labels)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    value, labels = samples["otelscore_step_success_ratio", None]
+    assert value == pytest.approx(0.79)
+    assert labels == {"service_name": "wild-pydantic-ai", "agent": "travel_agent", "window": "all"}
+    assert samples["otelscore_implied_success_ratio", "10"][0] == pytest.approx(0.79**10)
+    assert samples["otelscore_window_trajectories", None][0] == 17
+    assert ("otelscore_open_spans", None) not in samples
+
+
+def test_figures_are_broken_down_by_tool_model_or_attribute():
+    by_tool = score(CORPUS / "pydantic_ai", "--by", "tool").stdout
+    assert re.search(r"^search_flights +\d+ ", by_tool, re.MULTILINE)
+    assert re.search(r"^By model *", score(CORPUS / "pydantic_ai", "--by", "model").stdout, re.MULTILINE)
+    by_name = score(RETRIED, "--by", "telemetry.sdk.language").stdout
+    assert re.search(r"^python +1 ", by_name, re.MULTILINE)
+
+
+def test_what_cannot_be_a_label_cannot_break_figures_down():
+    result = score(RETRIED, "--by", "le")
+    assert result.exit_code == 2
+    assert "--by: 'le' cannot be a label" in result.stderr
+
+
+@pytest.mark.parametrize(("name", "magic"), [("curve.png", b"\x89PNG"), ("curve.svg", b"<?xml")])
+def test_the_picture_is_drawn_in_the_format_of_its_name(tmp_path, name, magic):
+    verdicts = verdicts_of(tmp_path, CORPUS / "pydantic_ai")
+    result = score(CORPUS / "pydantic_ai", "--verdicts", verdicts, "--plot", tmp_path / name)
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / name).read_bytes().startswith(magic)
+
+
+def test_the_picture_says_what_it_shows(tmp_path):
+    score(CORPUS / "pydantic_ai", "--plot", tmp_path / "curve.svg")
+    drawn = (tmp_path / "curve.svg").read_text()
+    assert "<!-- How far 17 runs come -->" in drawn
+    assert "No verdicts say whether the tasks were done" in drawn
+
+
+def test_a_picture_that_cannot_be_drawn_ends_the_command_before_any_work(tmp_path):
+    wrong = score(RETRIED, "--plot", "curve.gif")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "a picture ends in .png or .svg" in wrong.stderr
+    assert score(RETRIED, "--plot", tmp_path / "missing" / "curve.png").exit_code == 2
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_is_scored(tmp_path):

@@ -57,7 +57,32 @@ def test_what_was_not_captured_or_redacted_has_no_digest(value: str | None) -> N
     assert digest(value, KEY) is None
 
 
-@pytest.mark.parametrize("value", [0, False, {}, [], "{}", "0", "redacted by me"])
+@pytest.mark.parametrize(
+    "value",
+    ["[redacted]", '"[redacted]"', '"<masked>"', "[Scrubbed due to 'password']", "***", "[FILTERED]", "(hidden)"],
+)
+def test_nor_has_what_a_filter_put_in_its_place(value: str) -> None:
+    assert hidden(value)
+    assert digest(value, KEY) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        0,
+        False,
+        {},
+        [],
+        "{}",
+        "0",
+        "redacted by me",
+        '"masked"',
+        '["hidden"]',
+        "**",
+        "[redacted] is what it says",
+        '{"a": "***"}',
+    ],
+)
 def test_an_empty_value_was_captured(value: Any) -> None:
     assert not hidden(value)
     assert digest(value, KEY) is not None

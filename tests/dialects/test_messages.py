@@ -70,6 +70,7 @@ def test_the_last_text_is_found_in_every_format(captured: Any, written: Any) -> 
         {"content": [{"type": "tool_use", "id": "call_1", "name": "weather", "input": ARGUMENTS}]},  # Anthropic
         [{"toolUse": {"toolUseId": "call_1", "name": "weather", "input": ARGUMENTS}}],  # Bedrock
         [{"type": "tool-call", "toolCallId": "call_1", "toolName": "weather", "args": ARGUMENTS}],  # Vercel
+        {"text": "", "toolCalls": [{"toolCallId": "call_1", "toolName": "weather", "args": ARGUMENTS}]},  # Mastra
         {
             "output": [
                 {
@@ -122,15 +123,27 @@ def test_an_item_without_a_role_beside_a_message_is_part_of_the_answer() -> None
         {"type": "thinking", "thinking": "I cannot", "text": "I cannot"},
         {"type": "tool_call_response", "id": "1", "response": "cannot", "content": "cannot"},
         {"type": "tool_result", "content": "cannot"},
+        {"type": "tool-result", "toolCallId": "1", "toolName": "t", "output": "cannot"},
         {"toolResult": {"content": [{"text": "cannot"}]}, "content": "cannot"},
     ],
 )
 def test_thoughts_and_results_are_no_answer(part: dict[str, Any]) -> None:
     found = said([{"role": "assistant", "parts": [part, {"type": "text", "content": "Done."}]}], KEY)
     assert found.text == "Done."
+    assert not found.calls
 
 
-@pytest.mark.parametrize("value", [None, "", "__REDACTED__"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "__REDACTED__",
+        json.dumps([{"role": "assistant", "parts": [], "finish_reason": "tool_calls"}]),  # LiteLLM
+        json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": "[redacted]"}]}]),  # Azure AI
+        {"role": "assistant", "content": "***"},
+    ],
+)
 def test_nothing_captured_is_nothing_said(value: str | None) -> None:
     assert said(value, KEY).text is None
 

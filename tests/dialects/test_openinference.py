@@ -168,7 +168,12 @@ def test_an_agent_that_is_marked_as_a_model_is_an_agent(read) -> None:
 def test_of_langgraphs_nodes_only_the_agents_graph_is_an_agent(
     read, scope: str, name: str, given: str, metadata: dict[str, str], kind: Kind
 ) -> None:
-    assert read(name, kind_of(given, metadata=json.dumps(metadata)), scope=scope).kind == kind
+    assert read(name, kind_of(given, metadata=json.dumps(metadata)), scope=scope, parent=b"p" * 8).kind == kind
+
+
+def test_a_graph_without_a_name_at_the_root_is_the_loop_around_its_models_and_tools(read) -> None:
+    assert read("LangGraph", kind_of("CHAIN"), scope=LANGCHAIN).kind == Kind.LOOP
+    assert read("crew", kind_of("CHAIN"), scope="openinference.instrumentation.crewai").kind == Kind.WRAPPER
 
 
 def test_a_step_of_langchain_belongs_to_the_agent_of_its_metadata(read) -> None:
@@ -191,3 +196,31 @@ def test_models_and_sessions(read) -> None:
 def test_the_finish_reason_error_is_a_flag(read) -> None:
     assert read("x", kind_of("LLM", llm__finish_reason="error")).flagged
     assert not read("x", kind_of("LLM", llm__finish_reason="stop")).flagged
+
+
+def test_every_message_of_an_answer_may_ask_for_a_call(read) -> None:
+    """The Responses API has a message for every call."""
+    asked = {
+        f"llm.output_messages.{n}.message.tool_calls.0.tool_call.{field}": f"{value}{n}"
+        for n in range(2)
+        for field, value in (("id", "call_"), ("function.name", "tool_"))
+    }
+    calls = read("Response", {**kind_of("LLM"), **asked}).requested
+    assert [(call.call_id, call.name) for call in calls] == [("call_0", "tool_0"), ("call_1", "tool_1")]
+
+
+def test_autogen_tells_results_as_functions_of_one_message(read) -> None:
+    def told(number: int, **result: object) -> dict[str, AttributeValue]:
+        return {
+            f"llm.input_messages.{number}.message.role": "function",
+            f"llm.input_messages.{number}.function.0": json.dumps({"name": "search", **result}),
+        }
+
+    scope = "openinference.instrumentation.autogen_agentchat"
+    attributes = (
+        kind_of("LLM") | told(2, content="a", call_id="c1") | told(4, content="timed out", call_id="c2", is_error=True)
+    )
+    (result,) = read("create", attributes, scope=scope).results
+    assert (result.call.call_id, result.flagged) == ("c2", True)
+    more = {"llm.input_messages.5.message.content": "And now?"}
+    assert read("create", attributes | more, scope=scope).results == ()

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otelscore.dialects import Context, Registry
+from otelscore.dialects import GENAI, ByFunction, Context, Dialect, Registry
 from otelscore.dialects.content import text_digest
 from otelscore.model import (
     OTHER,
@@ -21,7 +22,7 @@ from otelscore.model import (
     RawLog,
     RawSpan,
     Reading,
-    SpanException,
+    SpanFacts,
     Verdict,
 )
 
@@ -225,12 +226,10 @@ def test_every_attribute_that_is_read_is_wanted() -> None:
 
 def test_content_that_nobody_reads_is_not_wanted() -> None:
     for key in (
-        "gen_ai.input.messages",
         "gen_ai.system_instructions",
-        "gen_ai.prompt.0.content",
+        "gen_ai.prompt.0.finish_reason",
         "exception.stacktrace",
-        "llm.input_messages.0.message.content",
-        "gen_ai.tool.definitions",
+        "llm.input_messages.0.message.tool_calls.0.tool_call.function.arguments",
         "gen_ai.evaluation.explanation",
         "x",
     ):
@@ -260,7 +259,8 @@ def test_an_evaluation_as_a_log_is_a_verdict() -> None:
     assert REGISTRY.read_log(log("gen_ai.evaluation.result", **said)) == Verdict("task_success", False, 9, TRACE, SPAN)
     lenient = Registry(Context(key=KEY, threshold=0.3))
     assert lenient.read_log(log("gen_ai.evaluation.result", **said)) == Verdict("task_success", True, 9, TRACE, SPAN)
-    assert REGISTRY.read_log(log("gen_ai.evaluation.result", gen_ai__evaluation__name="x")) is None
+    unreadable = REGISTRY.read_log(log("gen_ai.evaluation.result", gen_ai__evaluation__name="x"))
+    assert unreadable == Verdict("x", None, 9, TRACE, SPAN)
 
 
 @pytest.mark.parametrize("event_name", ["exception", "gen_ai.client.operation.exception", ""])
@@ -269,11 +269,11 @@ def test_an_exception_as_a_log_is_evidence_about_its_span(event_name: str) -> No
     failure = Failure(
         "TimeoutError", ErrorClass.TIMEOUT, exception=True, messages=frozenset({text_digest("slow", KEY)})
     )
-    assert found == SpanException(TRACE, SPAN, failure)
+    assert found == SpanFacts(TRACE, SPAN, failure)
 
 
 def test_an_exception_without_attributes_is_known_by_its_name() -> None:
-    assert REGISTRY.read_log(log("exception")) == SpanException(TRACE, SPAN, Failure(exception=True))
+    assert REGISTRY.read_log(log("exception")) == SpanFacts(TRACE, SPAN, Failure(exception=True))
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_an_exception_without_attributes_is_known_by_its_name() -> None:
     [
         log("exception", span_id=b"", exception__type="TimeoutError"),
         log("exception", trace_id=b"", exception__type="TimeoutError"),
-        log("gen_ai.choice", message="x"),
+        log("app.message", message="x"),
         log("", exception__message="no type"),
         log(),
     ],
@@ -293,4 +293,56 @@ def test_every_other_record_is_ignored(record: RawLog) -> None:
 @given(st.sampled_from(["exception", "gen_ai.evaluation.result", ""]), st.dictionaries(keys, values, max_size=6))
 def test_any_log_record_is_read(event_name: str, given: Any) -> None:
     found = REGISTRY.read_log(RawLog(TRACE, SPAN, 9, event_name, None, given, Origin()))
-    assert found is None or isinstance(found, (Verdict, SpanException))
+    assert found is None or isinstance(found, (Verdict, SpanFacts))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "explained"),
+    [
+        ({"gen_ai.operation.name": "chat"}, ("genai", "the value of gen_ai.operation.name")),
+        ({"openinference.span.kind": "TOOL"}, ("openinference", "the value of openinference.span.kind")),
+        ({"http.route": "/"}, ("", "")),
+    ],
+)
+def test_a_reading_is_explained_by_its_dialect_and_rule(
+    attributes: dict[str, AttributeValue], explained: tuple[str, str]
+) -> None:
+    assert REGISTRY.explain(span("x", attributes)) == explained
+    assert REGISTRY.read(span("x", attributes)).dialect == explained[0]
+
+
+def counted(asked: list[str], name: str, **where: Any) -> Dialect:
+    """A dialect that knows no span, and remembers whether it was asked."""
+
+    def find(_: RawSpan) -> None:
+        asked.append(name)
+
+    return replace(GENAI, name=name, kinds=(ByFunction(find, "x", **where),))
+
+
+def test_only_rules_that_can_apply_are_asked() -> None:
+    asked: list[str] = []
+    registry = Registry(
+        Context(key=KEY),
+        (
+            counted(asked, "by key", keys=frozenset({"a.kind"})),
+            counted(asked, "by scope", scopes=("a.scope",)),
+            counted(asked, "any"),
+        ),
+    )
+    for _ in range(2):
+        asked.clear()
+        registry.read(span("x", {"b.kind": "1"}))
+        assert asked == ["any"]
+        asked.clear()
+        registry.read(span("x", {"a.kind": "1"}))
+        assert asked == ["by key", "any"]
+
+
+def test_what_is_remembered_of_shapes_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otelscore.dialects.registry.MAX_SHAPES", 3)
+    registry = Registry(Context(key=KEY))
+    for key in sorted(registry._marks)[:20] * 2:
+        made = span("x", {key: "chat", "gen_ai.operation.name": "chat"})
+        assert registry.explain(made) == REGISTRY.explain(made)
+        assert len(registry._applicable) <= 3

@@ -359,6 +359,13 @@ def test_the_repr_of_a_tool_message_is_looked_through() -> None:
     assert soft_error("content='booked' name='book' tool_call_id='1'") is None
 
 
+def test_pydantic_ais_retry_prompt_is_a_flag_where_it_ends_the_text() -> None:
+    found = soft_error("The city is unknown.\n\nFix the errors and try again.")
+    assert found is not None
+    assert (found.rule, found.flag) == ("retry_prompt", True)
+    assert soft_error("Fix the errors and try again. Then go on.") is None
+
+
 def test_an_mcp_error_is_a_flag_and_a_guess_is_none() -> None:
     flags = {rule: found.flag for value, rule in ERROR_OBJECTS if (found := soft_error(value))}
     assert {rule for rule, flag in flags.items() if flag} == {"is_error"}
@@ -393,3 +400,93 @@ def test_wrappers_inside_wrappers_without_end_are_given_up() -> None:
     for _ in range(500):
         value = {"result": value}
     assert soft_error(value) is None
+
+
+TOLD_ERRORS = [
+    ("<tool_use_error>File has not been read yet.</tool_use_error>", "tool_use_error"),  # Claude Code
+    ("No replacement was performed, old_str `x` did not appear verbatim in /a.py.", "edit_refused"),
+    ("Invalid `path` parameter: x. Relative path is not allowed.", "edit_refused"),
+    ("The path /a.py does not exist. Please provide a valid path.", "edit_refused"),
+    ("apply_patch verification failed: Failed to find expected lines in a.py", "edit_refused"),
+    ("serch is not a valid tool, try one of [search].", "framework"),
+    ("I encountered an error while trying to use the tool. This was the error: 'q'.", "framework"),
+    ("Code execution failed at line 'x()' due to: InterpreterError: no", "framework"),
+    ("[Errno 111] Connection refused", "system_error"),
+    ("ENOENT: no such file or directory, open '/x'", "system_error"),
+    ("connect ECONNREFUSED 127.0.0.1:5432", "system_error"),
+    ("HTTPSConnectionPool(host='api', port=443): Max retries exceeded", "system_error"),
+    ('(psycopg2.errors.UndefinedTable) relation "users" does not exist', "system_error"),
+    ("Connection error.", "system_error"),
+    ("net::ERR_NAME_NOT_RESOLVED at https://x", "browser"),
+    ("page.goto: Timeout 30000ms exceeded.", "browser"),
+    ("API rate limit exceeded for user ID 1.", "rate_limit"),
+    ("npm ERR! code ENOENT", "program"),
+    ("curl: (7) Failed to connect to localhost port 8080", "program"),
+    ("E: Unable to locate package foo", "program"),
+    ("python: can't open file '/x.py': [Errno 2] No such file or directory", "program"),
+    ("make: *** [Makefile:2: all] Error 1", "program"),
+    ("foo: command not found", "program"),
+    ("Segmentation fault (core dumped)", "program"),
+    ("Service Unavailable", "reason"),
+    ('{"message": "Forbidden"}', "reason"),
+    ("execution error: Io(Os { code: 2 })", "tool_error"),
+    ("Operation timed out after 30 seconds", "tool_failed"),
+    ("Sorry, an error occurred while processing", "error_occurred"),
+    ("\u274c Failed to book", "failed_to"),
+    (
+        "-" * 75 + "\nNameError                                 Traceback (most recent call last)\nCell In[1]",
+        "traceback",
+    ),
+    (
+        "\x1b[0;31m" + "-" * 75 + "\x1b[0m\n\x1b[0;31mNameError\x1b[0m      Traceback (most recent call last)",
+        "traceback",
+    ),
+    ('  File "x.py", line 1\n    x x\n      ^\nSyntaxError: invalid syntax', "traceback"),
+    ("[The command has no new output after 30 seconds.]\n[Command timed out]", "killed"),
+    ("EXECUTION TIMED OUT because the command took longer than 25 seconds.", "killed"),
+    (
+        "x\n[The command completed with exit code 2.]\n[Current working directory: /w]\n[Python interpreter: /p]",
+        "exit_status",
+    ),
+    ({"Error": "Not authorized"}, "Error"),
+    ({"Error Message": "Invalid API call."}, "Error Message"),  # Alpha Vantage
+    ({"errorMessage": "Task timed out after 3.00 seconds", "errorType": "Sandbox.Timedout"}, "aws"),
+    ({"__type": "ResourceNotFoundException", "message": "Requested resource not found"}, "aws"),
+]
+
+
+@pytest.mark.parametrize(("result", "rule"), TOLD_ERRORS)
+def test_what_tools_and_frameworks_tell_a_model_of_a_failed_call(result: Any, rule: str) -> None:
+    found = soft_error(result)
+    assert found is not None
+    assert found.rule == rule
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "error.log  access.log",
+        "Tool failed? Here is how to repair your drill",
+        "Timeout 30 minutes per game",
+        "rate limit: 5000 remaining",
+        "Network errors last week: 0",
+        "make: 'x' is up to date.",
+        "foo: command line options",
+        "Killed it at the show last night",
+        "Service unavailable dates: none",
+        "Forbidden City - Beijing, 9am-5pm",
+        "Segmentation faults explained",
+        "HTTPSConnectionPool is a class in urllib3",
+        "connect to the server with ssh",
+        "npm errors: a guide",
+        "Permission denied by default is the policy of least privilege",
+        "The path /a.py exists.",
+        "x\n[The command completed with exit code 0.]\n[Current working directory: /w]\n[Python interpreter: /p]",
+        {"Error": None, "rows": []},
+        {"errorType": "none known", "count": 3},
+        {"__type": "Hotel", "name": "x"},
+        {"message": "Unauthorized biography of X"},
+    ],
+)
+def test_what_only_sounds_like_it(result: Any) -> None:
+    assert soft_error(result) is None

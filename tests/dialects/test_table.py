@@ -95,6 +95,8 @@ def test_messages_are_kept_as_hashes_by_which_copies_are_found(make_span) -> Non
         "System.OperationCanceledException",
         "java.util.concurrent.CancellationException",
         "context.Canceled",
+        "ToolInterruptError",  # Genkit: it waits for a human
+        "agent_framework.exceptions.UserInputRequiredException",
     ],
 )
 def test_a_cancelled_call_is_skipped(read, cancellation: str) -> None:
@@ -105,6 +107,12 @@ def test_a_cancelled_call_is_skipped(read, cancellation: str) -> None:
 @pytest.mark.parametrize("error_type", ["TimeoutError", "OrderCancelledByBankFault", "AbortedError", ""])
 def test_any_other_error_is_not_skipped(read, error_type: str) -> None:
     assert not read("x", TOOL, status=ERROR, events=[exception(error_type)]).skipped
+
+
+def test_a_call_that_is_cancelled_since_it_took_too_long_has_failed(read) -> None:
+    message = "The request was canceled due to the configured HttpClient.Timeout of 100 seconds elapsing."
+    reading = read("x", {**TOOL, "error.type": "TaskCanceledException"}, status=ERROR, message=message)
+    assert (reading.skipped, reading.failure.error_class) == (False, ErrorClass.TIMEOUT)
 
 
 def test_retrievals_are_read_for_soft_errors_and_models_are_not(read) -> None:
@@ -157,7 +165,8 @@ def test_evaluations_on_a_span_of_any_kind_are_verdicts_about_it(read) -> None:
         ("gen_ai.evaluation.result", said),
         ("gen_ai.evaluation.result", {"gen_ai.evaluation.name": "unreadable"}),
     ]
-    expected = (Verdict("task_success", False, 7, b"t" * 16, b"s" * 8),)
+    about = 7, b"t" * 16, b"s" * 8
+    expected = (Verdict("task_success", False, *about), Verdict("unreadable", None, *about))
     assert read("x", AGENT, events=events).verdicts == expected
     plain = read("GET /", events=events)
     assert (plain.kind, plain.verdicts) == (Kind.OTHER, expected)

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otelscore.ingest.decode import Decoder
-from otelscore.model import Failure, Kind, RawLog, RawSpan, Reading, SpanException, Verdict
+from otelscore.model import Failure, Kind, RawLog, RawSpan, Reading, SpanFacts, Verdict
 
 TRACE, SPAN = bytes(range(1, 17)), bytes(range(1, 9))
 
@@ -26,12 +26,12 @@ class Recorder:
         facts = (span.message, span.flags, sorted(span.attributes.items(), key=str), span.events)
         return Reading(Kind.OTHER, name=repr(facts))
 
-    def read_log(self, log: RawLog) -> Verdict | SpanException | None:
+    def read_log(self, log: RawLog) -> Verdict | SpanFacts | None:
         self.logs.append(log)
         if log.event_name == "gen_ai.evaluation.result":
             return Verdict(repr(log.attributes), True, log.time, log.trace_id, log.span_id)
         if "exception.type" in log.attributes:
-            return SpanException(log.trace_id, log.span_id, Failure(repr(log.attributes["exception.type"])))
+            return SpanFacts(log.trace_id, log.span_id, Failure(repr(log.attributes["exception.type"])))
         return None
 
 

@@ -11,7 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from otelscore.ingest import records
 from otelscore.ingest.decode import Decoder
-from otelscore.model import ERROR, OK, Origin, RawEvent, SenderError
+from otelscore.model import ERROR, OK, OTHER, Kind, Origin, RawEvent, Reading, SenderError
 
 DATA = Path(__file__).parent / "data"
 TRACE, SPAN, PARENT = bytes(range(1, 17)), bytes(range(1, 9)), bytes(range(11, 19))
@@ -93,7 +93,7 @@ def test_only_wanted_attributes_are_shown_and_each_key_is_asked_once(request_of:
 
         def read(self, span):
             shown.append((span.attributes, span.events[0].attributes))
-            return records  # any object: it is only handed through
+            return OTHER
 
     shown: list[object] = []
     attributes = [text("yes", "1"), text("no", "2")]
@@ -104,6 +104,22 @@ def test_only_wanted_attributes_are_shown_and_each_key_is_asked_once(request_of:
     decoder.traces(body)
     assert shown == [({"yes": "1"}, {"yes": "1"})] * 4
     assert asked == ["yes", "no"]
+
+
+def test_equal_ids_and_names_of_a_request_are_held_once(request_of: Make) -> None:
+    class Plain:
+        def wants(self, key):
+            return False
+
+        def read(self, span):
+            return Reading(Kind.TOOL, name=span.name[:4], agent=span.name[:5], session=span.name[:6])
+
+    body = request_of({"name": "a name", "span_id": b"12345678"}, {"name": "a name", "parent_span_id": b"12345678"})
+    one, other = Decoder(Plain()).traces(body.SerializeToString()).spans
+    assert other.trace_id is one.trace_id
+    assert other.parent_id is one.span_id
+    assert other.name is one.name
+    assert all(getattr(other.reading, field) is getattr(one.reading, field) for field in ("name", "agent", "session"))
 
 
 def test_keys_of_senders_are_remembered_up_to_a_bound(recorder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +241,7 @@ def test_logs_give_verdicts_and_exceptions(recorder, decoder) -> None:
     batch = decoder.logs(request.SerializeToString())
 
     assert [(v.time, v.trace_id, v.span_id) for v in batch.verdicts] == [(5, TRACE, SPAN), (6, b"", b"")]
-    assert [e.span_id for e in batch.exceptions] == [SPAN]
+    assert [e.span_id for e in batch.facts] == [SPAN]
     assert [log.body for log in recorder.logs] == [None, None, "hi", None]
     assert (recorder.logs[3].trace_id, recorder.logs[3].span_id) == (b"", b"")
     assert (batch.records, batch.rejected) == (5, 1)

@@ -40,8 +40,9 @@ class Door:
     def __init__(self, decoder: Decoder, request_time: float = 60, concurrency: int = 100, limit: int = LIMIT) -> None:
         self.batches: list[Batch] = []
         self.results: list[Result] = []
+        self.reached: list[str] = []
         self.take: Callable[[Batch], None] = self.batches.append
-        receiver = Receiver(decoder, self.accept, self.count, limit)
+        receiver = Receiver(decoder, self.accept, self.count, self.reached.append, limit)
         self.server = GrpcServer(receiver, "127.0.0.1", 0, request_time, concurrency)
         self.address = f"127.0.0.1:{self.server.start()}"
         self.channel = grpc.insecure_channel(self.address)
@@ -137,6 +138,7 @@ def test_a_small_message_that_unpacks_to_too_much_is_refused(door: Door, compres
 
 def test_a_message_that_is_too_large_as_sent_is_refused(door: Door) -> None:
     assert door.error(bytes(LIMIT + 1)).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert door.reached == ["request_size"]
 
 
 def test_the_limit_may_be_above_what_grpc_takes_by_itself(decoder: Decoder, request_of: Make) -> None:
@@ -173,7 +175,7 @@ def test_the_health_service_answers(door: Door, service: str) -> None:
 
 def test_a_port_in_use_is_named(door: Door, decoder: Decoder) -> None:
     port = int(door.address.rpartition(":")[2])
-    receiver = Receiver(decoder, door.accept, door.count, LIMIT)
+    receiver = Receiver(decoder, door.accept, door.count, door.reached.append, LIMIT)
     with pytest.raises(PortInUseError, match=f"127.0.0.1:{port} is in use"):
         GrpcServer(receiver, "127.0.0.1", port, 60, 100).start()
 
@@ -207,7 +209,7 @@ from otelscore.ingest.grpc import GrpcServer
 from otelscore.ingest.receiver import Receiver
 def peak():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
-server = GrpcServer(Receiver(Decoder(None), print, lambda *_: None, 2**20), "127.0.0.1", 0, 60, 100)
+server = GrpcServer(Receiver(Decoder(None), print, lambda *_: None, lambda *_: None, 2**20), "127.0.0.1", 0, 60, 100)
 print(server.start(), peak(), flush=True)
 sys.stdin.readline()
 print(peak(), flush=True)
@@ -256,6 +258,7 @@ def test_a_message_must_come_in_time(decoder: Decoder) -> None:
     with running(Door(decoder, request_time=0.01)) as door, senders_that_stop(door, 1) as (call,):
         assert call.exception(30).code() == grpc.StatusCode.DEADLINE_EXCEEDED
         assert door.results == [Result.REFUSED]
+        assert door.reached == ["request_time"]
 
 
 def test_a_request_without_a_message_is_an_invalid_argument(door: Door) -> None:
@@ -281,6 +284,7 @@ def test_more_requests_at_a_time_than_allowed_are_asked_to_retry(decoder: Decode
         assert error.code() == grpc.StatusCode.UNAVAILABLE
         assert "grpc-status-details-bin" in dict(error.trailing_metadata())
         assert door.results == [Result.REFUSED, Result.ACCEPTED]
+        assert door.reached == ["concurrent_requests"]
         assert door.export(b"") == b""
 
 

@@ -50,8 +50,10 @@ class Door:
     def __init__(self, decoder: Decoder, request_time: float = 60, concurrency: int = 100) -> None:
         self.batches: list[Batch] = []
         self.counts: list[tuple[str, str, str]] = []
+        self.reached: list[str] = []
         self.overloaded = False
-        self.app = OtlpHttp(Receiver(decoder, self.accept, self.count, LIMIT), request_time, concurrency)
+        receiver = Receiver(decoder, self.accept, self.count, self.reached.append, LIMIT)
+        self.app = OtlpHttp(receiver, request_time, concurrency)
 
     def accept(self, batch: Batch) -> None:
         if self.overloaded:
@@ -211,6 +213,7 @@ def test_of_a_body_that_is_too_large_no_more_than_the_limit_is_held(door: Door) 
         tracemalloc.stop()
     assert answer.status == 413
     assert peak < 10 * LIMIT
+    assert door.reached == ["request_size"]
 
 
 def test_a_body_must_come_in_time(decoder: Decoder) -> None:
@@ -218,6 +221,7 @@ def test_a_body_must_come_in_time(decoder: Decoder) -> None:
     answer = door.ask(b"begin", ends=False)
     assert (answer.status, answer.headers["retry-after"], answer.headers["connection"]) == (503, "1", "close")
     assert door.counts == [(Signal.TRACES, "http", Result.REFUSED)]
+    assert door.reached == ["request_time"]
 
 
 def test_too_many_requests_at_a_time_are_asked_to_come_back(decoder: Decoder) -> None:
@@ -232,6 +236,7 @@ def test_too_many_requests_at_a_time_are_asked_to_come_back(decoder: Decoder) ->
     _, at_a_time, afterwards = asyncio.run(ask_twice())
     assert (at_a_time.status, at_a_time.headers["retry-after"], afterwards.status) == (503, "1", 200)
     assert Status.FromString(at_a_time.body).message == "too many requests at a time"
+    assert door.reached == ["concurrent_requests", "request_time"]
 
 
 def test_a_sender_that_goes_away_is_not_answered(door: Door) -> None:

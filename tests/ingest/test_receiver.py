@@ -28,8 +28,12 @@ class Door:
     def __init__(self, decoder: Decoder) -> None:
         self.batches: list[Batch] = []
         self.counts: list[tuple[str, str, str]] = []
+        self.reached: list[str] = []
         self.error: Exception | None = None
-        self.receiver = Receiver(decoder, self.accept, lambda *count: self.counts.append(count), limit=10_000)
+        self.receiver = Receiver(decoder, self.accept, self.count, self.reached.append, limit=10_000)
+
+    def count(self, *what: str) -> None:
+        self.counts.append(what)
 
     def accept(self, batch: Batch) -> None:
         if self.error is not None:
@@ -105,6 +109,7 @@ def test_a_request_over_the_limit_is_rejected(door: Door) -> None:
     with pytest.raises(TooLargeError):
         door.export(gzip.compress(bytes(10_001)), encoding="gzip")
     assert door.counts == [(Signal.TRACES, "grpc", Result.REJECTED)]
+    assert door.reached == ["request_size"]
 
 
 def test_no_room_is_a_refusal(door: Door) -> None:

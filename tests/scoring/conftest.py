@@ -85,6 +85,7 @@ def _any_run(draw: st.DrawFn) -> Trajectory:
         outcome=outcome,
         hard_failure=outcome is Outcome.FAILED,
         passed=draw(st.sampled_from([None, True, False])),
+        cluster=draw(st.sampled_from(["", "", "refund", "booking"])),
         trace_id=draw(st.binary(min_size=16, max_size=16)),
     )
 

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from math import log
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otelscore.model import Kind, Outcome, Response, StepStatus
-from otelscore.scoring.figures import BY_HORIZON, BY_LABEL, PLAIN, Figures, window_name
+from otelscore.scoring.figures import Figures, values, window_name
 from otelscore.scoring.labels import LabelLimiter
 from otelscore.scoring.metrics import METRICS, Per
 from otelscore.scoring.score import score_trajectory
-from otelscore.scoring.window import Windows, make_row
+from otelscore.scoring.window import Windows, make_row, sums_of
 
 OK, ERROR, UNRECOVERABLE, SKIPPED = StepStatus
 GROUP = ("service_name", "agent")
@@ -58,7 +61,9 @@ def test_every_figure_of_a_window(step, run, windows, figures):
         windows.add(str(i), row_of(trajectory), 1000.0)
     figures_of_a_group = shown(figures, 1000.0, service_name="shop", agent="planner", window="1h")
     assert figures_of_a_group == {
-        ("step_success_ratio",): 8 / 11,
+        ("step_success_ratio",): pytest.approx(8 / 11),
+        ("step_success_ratio_lower",): pytest.approx(0.3346, abs=1e-4),
+        ("step_success_ratio_upper",): pytest.approx(0.9340, abs=1e-4),
         ("recovery_ratio",): 1 / 2,
         ("resolution_ratio",): 1 / 2,
         ("task_pass_ratio",): 2 / 4,
@@ -68,7 +73,9 @@ def test_every_figure_of_a_window(step, run, windows, figures):
         ("window_trajectories",): 7,
         ("window_steps",): 11,
         ("window_verdicts",): 4,
-        ("tool_success_ratio", "search"): 6 / 9,
+        ("tool_success_ratio", "search"): pytest.approx(6 / 9),
+        ("tool_success_ratio_lower", "search"): pytest.approx(0.2898, abs=1e-4),
+        ("tool_success_ratio_upper", "search"): pytest.approx(0.9074, abs=1e-4),
         ("tool_success_ratio", "mail"): 1.0,
         ("verdict_failure_ratio", "none"): 1 / 2,
         ("verdict_failure_ratio", "recovered"): 0.0,
@@ -77,19 +84,56 @@ def test_every_figure_of_a_window(step, run, windows, figures):
         ("implied_success_ratio", "50"): pytest.approx((8 / 11) ** 50),
         ("implied_failure_ratio", "10"): pytest.approx(1 - (8 / 11) ** 10),
         ("implied_failure_ratio", "50"): pytest.approx(1 - (8 / 11) ** 50),
+        ("at_risk_trajectories", "10", "error_free"): 0,
+        ("at_risk_trajectories", "50", "error_free"): 0,
+        ("at_risk_trajectories", "10", "survival"): 0,
+        ("at_risk_trajectories", "50", "survival"): 0,
     }
+
+
+def test_figures_of_runs_that_are_many_enough(step, run, windows, figures):
+    failed = {"status": ERROR, "response": Response.REVISED}
+    kinds = [
+        (30, run(*[step()] * 12, passed=True)),
+        (10, run(step(), step(**failed, recovered=True), *[step()] * 10, passed=True)),
+        (10, run(*[step()] * 5, step(**failed, recovered=False), *[step()] * 6, passed=False)),
+        (5, run(*[step()] * 12, passed=False)),
+        (5, run(*[step()] * 3, outcome=Outcome.FAILED, hard_failure=True)),
+    ]
+    for kind, (count, trajectory) in enumerate(kinds):
+        for i in range(count):
+            windows.add(f"{kind}-{i}", row_of(trajectory), 1000.0)
+    found = shown(figures, 1000.0, service_name="shop", agent="planner", window="1h")
+    assert found["at_risk_trajectories", "10", "error_free"] == 35
+    assert found["error_free_ratio", "10"] == pytest.approx(50 / 60 * 45 / 50 * 35 / 45)
+    assert found["at_risk_trajectories", "10", "survival"] == 45
+    assert found["survival_ratio", "10"] == pytest.approx(55 / 60 * 45 / 55)
+    assert found["survival_ratio_lower", "10"] < found["survival_ratio", "10"] < found["survival_ratio_upper", "10"]
+    assert ("survival_ratio", "50") not in found
+    assert 0 < found["extrapolated_survival_ratio", "50"] < found["survival_ratio", "10"]
+    assert ("extrapolated_survival_ratio", "10") not in found
+    effective = (40 / 55) ** (1 / 12)
+    assert found["effective_step_success_ratio",] == pytest.approx(effective)
+    assert found["projected_success_ratio", "10"] == pytest.approx(effective**10)
+    assert found["projected_success_ratio_lower", "10"] == pytest.approx(
+        found["effective_step_success_ratio_lower",] ** 10
+    )
+    assert ("projected_success_ratio", "50") not in found
+    assert found["projected_silent_failure_ratio", "10"] == pytest.approx(1 - (50 / 55) ** (10 / 12))
+    assert found["half_life_steps",] == pytest.approx(log(0.5) / log(effective))
+    assert {name for name, *_ in found} == {name for name, metric in METRICS.items() if metric.per is Per.WINDOW}
 
 
 def test_windows_under_an_hour_have_no_horizons(step, run, windows, figures):
     windows.add("a", row_of(run(step())), 1000.0)
     short = {name for name, *_ in shown(figures, 1000.0, window="5m")}
     long = {name for name, *_ in shown(figures, 1000.0, window="1h")}
-    assert long - short == {"implied_success_ratio", "implied_failure_ratio"}
+    assert long - short == {"implied_success_ratio", "implied_failure_ratio", "at_risk_trajectories"}
 
 
 def test_a_ratio_without_a_denominator_is_absent(run, windows, figures):
     windows.add("a", row_of(run(outcome=None)), 1000.0)
-    assert shown(figures, 1000.0, window="1h", agent="planner", service_name="shop") == {
+    assert shown(figures, 1000.0, window="5m", agent="planner", service_name="shop") == {
         ("window_trajectories",): 0,
         ("window_steps",): 0,
         ("window_verdicts",): 0,
@@ -111,11 +155,6 @@ def test_a_group_goes_with_its_last_row(step, run, windows, figures):
     assert not shown(figures, 4600.0)
 
 
-def test_every_window_metric_has_a_figure_and_every_figure_a_metric():
-    names = {name for name, metric in METRICS.items() if metric.per is Per.WINDOW}
-    assert {*PLAIN, *BY_LABEL, *BY_HORIZON} == names
-
-
 @given(st.data())
 def test_figures_kept_from_scrape_to_scrape_equal_figures_computed_at_once(runs, data):
     windows, now = Windows((300.0, 3600.0), 1000), 1000.0
@@ -130,6 +169,21 @@ def test_figures_kept_from_scrape_to_scrape_equal_figures_computed_at_once(runs,
     for i, (time, row) in times.items():
         fresh.add(str(i), row, time)
     assert shown(kept, now) == shown(Figures(fresh, (10,), GROUP), now)
+
+
+@given(st.data())
+@settings(max_examples=30)
+def test_the_figures_are_the_same_to_the_last_bit_in_whatever_order_runs_came(runs, data):
+    dice = data.draw(st.randoms(use_true_random=False))
+    few = [row_of(trajectory) for trajectory in data.draw(st.lists(runs, min_size=3, max_size=8))]
+    rows = [
+        replace(row, steps=steps, verdict=dice.random() < 0.9**steps, cluster=dice.choice(["", "x", "y", "z"]))
+        for row in few * 12
+        if row.outcome
+        for steps in [dice.randint(row.steps, 20)]
+    ]
+    mixed = dice.sample(rows, len(rows))
+    assert sorted(values(sums_of(rows), (10, 50)), key=repr) == sorted(values(sums_of(mixed), (10, 50)), key=repr)
 
 
 @given(st.data())

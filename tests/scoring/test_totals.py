@@ -231,6 +231,28 @@ def test_labels_of_steps_and_evaluators_are_limited(step, run):
     assert totals.counters["verdicts_total"]["__overflow__", "pass"] == 1
 
 
+def test_series_of_a_value_that_is_let_go_end_and_begin_anew_at_0(step, run, totals):
+    kept, gone = run(step(name="kept")), run(step(ERROR, name="gone"), step(name="kept"))
+    fold(totals, kept, gone, gone)
+    before = series_of(totals)
+    totals.release({"tool": {"gone"}})
+    ended = before - series_of(totals)
+    assert {name for name, _ in ended} == {"steps_total", "step_errors_total", "step_duration_seconds"}
+    assert totals.gone == ended == {(name, values) for name, values in before if "gone" in values}
+    assert not totals.changed & ended
+    assert not any("gone" in values for exemplars in totals.exemplars.values() for values in exemplars)
+    fold(totals, gone)
+    assert counted(totals, "steps_total")["tool", "gone", "planner", "error", "first"] == 1
+    assert totals.changed >= ended
+
+
+def test_a_value_ends_only_the_series_that_bear_it_under_its_own_label(step, run, totals):
+    fold(totals, run(step(name="planner", agent="planner")))
+    before = series_of(totals)
+    totals.release({"step_agent": {"planner"}})
+    assert {name for name, _ in before - series_of(totals)} == {"steps_total"}
+
+
 def series_of(totals: Totals) -> set[tuple[str, tuple[str, ...]]]:
     return {
         (name, values)

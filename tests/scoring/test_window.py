@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otelscore.model import Kind, Outcome, Response, StepStatus
+from otelscore.scoring.intervals import ClusterSums
 from otelscore.scoring.labels import OVERFLOW, LabelLimiter
+from otelscore.scoring.projection import Trials
 from otelscore.scoring.score import Errors, score_trajectory
+from otelscore.scoring.survival import LifeTable
 from otelscore.scoring.window import Row, Sums, Windows, make_row
+from otelscore.scoring.window import sums_of as sums_of_rows
 
 OK, ERROR, UNRECOVERABLE, SKIPPED = StepStatus
 ALL_KINDS = frozenset({Kind.MODEL, Kind.TOOL, Kind.RETRIEVAL})
@@ -71,7 +76,7 @@ class TestWindows:
         windows.add("a", row_of(run(step())), 1000.0)
         windows.add("a", row_of(run(step(), step())), 1009.0)
         windows.expire(1010.0)
-        assert {length: sums.steps for (length, _), sums in sums_of(windows).items()} == {30.0: 2, 100.0: 2}
+        assert {length: sums.steps.trials for (length, _), sums in sums_of(windows).items()} == {30.0: 2, 100.0: 2}
 
     def test_a_row_that_changes_its_group_leaves_the_old_one(self, run):
         windows = Windows((10.0,), 100)
@@ -94,7 +99,7 @@ class TestWindows:
         windows.judge("a", row_of(run(step(), passed=True)), 1500.0)
         windows.expire(1509.0)
         (sums,) = sums_of(windows).values()
-        assert (sums.trajectories, sums.steps, sums.verdicts, sums.passed) == (0, 0, 1, 1)
+        assert (sums.trajectories, sums.steps.trials, sums.verdicts, sums.passed) == (0, 0, 1, 1)
 
     def test_a_verdict_that_is_known_at_the_close_counts_from_then(self, step, run):
         windows = Windows((10.0,), 100)
@@ -125,7 +130,7 @@ class TestWindows:
         windows = Windows((10.0,), 100)
         windows.add("a", row_of(run(step(), outcome=None, passed=False)), 1000.0)
         (sums,) = sums_of(windows).values()
-        assert (sums.steps, sums.trajectories, sums.verdicts) == (1, 0, 0)
+        assert (sums.steps.trials, sums.trajectories, sums.verdicts) == (1, 0, 0)
 
     @pytest.mark.parametrize("apart", [1.0, 15.0])
     def test_beyond_the_limit_the_oldest_go_first_and_are_counted(self, step, run, apart):
@@ -135,7 +140,7 @@ class TestWindows:
             windows.expire(1000.0 + apart * i)
         assert windows.rows == {("runs",): 2, ("verdicts",): 0}
         assert windows.dropped == {("runs",): 2, ("verdicts",): 0}
-        assert {length: sums.steps for (length, _), sums in sums_of(windows).items()} == {100.0: 5, 1000.0: 5}
+        assert {length: sums.steps.trials for (length, _), sums in sums_of(windows).items()} == {100.0: 5, 1000.0: 5}
 
     def test_the_longest_window_gives_way_first(self, step, run):
         windows = Windows(LENGTHS, 2)
@@ -143,7 +148,9 @@ class TestWindows:
         windows.expire(1050.0)
         windows.add("young", row_of(run(step(), step())), 1050.0)
         windows.add("youngest", row_of(run(step(), step(), step())), 1050.0)
-        assert {length: sums.steps for (length, _), sums in sums_of(windows).items()} == dict.fromkeys(LENGTHS, 5)
+        assert {length: sums.steps.trials for (length, _), sums in sums_of(windows).items()} == dict.fromkeys(
+            LENGTHS, 5
+        )
 
     def test_a_time_that_falls_counts_as_the_last(self, run):
         windows = Windows((10.0,), 100)
@@ -204,29 +211,30 @@ class Reference:
 
 
 def total(runs: list[Row], verdicts: list[Row]) -> dict[str, object]:
-    calls = [call for row in runs for call in row.tools]
+    stepped = [row for row in runs if row.steps]
+    timed = [row for row in stepped if row.outcome is not None]
+    judged = [row for row in verdicts if row.steps]
     return {
         "rows": len(runs) + len(verdicts),
         "trajectories": sum(row.outcome is not None for row in runs),
         "hard_failures": sum(row.hard_failure for row in runs),
         "incomplete": sum(row.outcome is Outcome.INCOMPLETE for row in runs),
-        "runs_with_steps": sum(row.steps > 0 for row in runs),
-        "steps": sum(row.steps for row in runs),
-        "failed": sum(row.failed for row in runs),
-        "steps_squared": sum(row.steps * row.steps for row in runs),
-        "failed_squared": sum(row.failed * row.failed for row in runs),
-        "steps_by_failed": sum(row.steps * row.failed for row in runs),
+        "steps": clustered([(row.cluster, row.steps, row.failed) for row in stepped]),
+        "tools": {
+            tool: clustered([(row.cluster, n, e) for row in runs for name, n, e in row.tools if name == tool])
+            for tool in {name for row in runs for name, _, _ in row.tools}
+        },
+        "error_free": life_table([(row.steps, row.first_failed, row.hard_failure) for row in timed]),
+        "survival": life_table([(row.steps, row.first_unrecovered, row.hard_failure) for row in timed]),
         "responses": sum(row.responses for row in runs),
         "sane": sum(row.sane for row in runs),
         "resolutions": sum(row.resolutions for row in runs),
         "recovered": sum(row.recovered for row in runs),
-        "tools": {
-            name: (sum(n for tool, n, _ in calls if tool == name), sum(e for tool, _, e in calls if tool == name))
-            for name in {tool for tool, _, _ in calls}
-        },
         "verdicts": len(verdicts),
         "passed": sum(row.verdict is True for row in verdicts),
         "silent": sum(row.silent for row in verdicts),
+        "passes": trials([(row.cluster, row.steps, row.verdict is True) for row in judged]),
+        "not_silent": trials([(row.cluster, row.steps, not row.silent) for row in judged]),
         "verdicts_by_errors": {
             errors: (
                 sum(row.errors is errors for row in verdicts),
@@ -235,6 +243,39 @@ def total(runs: list[Row], verdicts: list[Row]) -> dict[str, object]:
             for errors in {row.errors for row in verdicts}
         },
     }
+
+
+def clustered(rows: list[tuple[str, int, int]]) -> ClusterSums:
+    named = {
+        cluster: (sum(n for name, n, _ in rows if name == cluster), sum(e for name, _, e in rows if name == cluster))
+        for cluster in {name for name, _, _ in rows if name}
+    }
+    pairs = [*named.values(), *((n, e) for name, n, e in rows if not name)]
+    return ClusterSums(
+        clusters=len(pairs),
+        trials=sum(n for n, _ in pairs),
+        failures=sum(e for _, e in pairs),
+        trials_squared=sum(n * n for n, _ in pairs),
+        failures_squared=sum(e * e for _, e in pairs),
+        trials_by_failures=sum(n * e for n, e in pairs),
+        named=named,
+    )
+
+
+def life_table(rows: list[tuple[int, int | None, bool]]) -> LifeTable:
+    events = Counter(steps if at is None else at + 1 for steps, at, hard in rows if hard or at is not None)
+    return LifeTable(dict(events), dict(Counter(steps for steps, at, hard in rows if not hard and at is None)))
+
+
+def trials(rows: list[tuple[str, int, bool]]) -> Trials:
+    def table(rows: list[tuple[str, int, bool]]) -> dict[int, tuple[int, int]]:
+        return {
+            length: (sum(n == length for _, n, _ in rows), sum(won for _, n, won in rows if n == length))
+            for length in {n for _, n, _ in rows}
+        }
+
+    clusters = {name for name, _, _ in rows if name}
+    return Trials(table(rows), {name: table([row for row in rows if row[0] == name]) for name in clusters})
 
 
 def as_dict(sums: Sums) -> dict[str, object]:
@@ -275,14 +316,24 @@ def test_the_order_and_repetition_of_what_comes_at_one_time_are_nothing(runs, da
     assert results[0] == results[1]
 
 
+def added(one, other):
+    """Two sums as one: numbers add up, tables row by row."""
+    if is_dataclass(one):
+        return type(one)(*(added(getattr(one, each.name), getattr(other, each.name)) for each in fields(one)))
+    if isinstance(one, dict):
+        both = {key: added(one[key], other[key]) for key in one.keys() & other.keys()}
+        return {**one, **other, **both}
+    return tuple(map(added, one, other)) if isinstance(one, tuple) else one + other
+
+
 @given(st.data())
 def test_sums_add_up_over_instances(runs, data):
-    rows = [row_of(one) for one in data.draw(st.lists(runs, min_size=1, max_size=6))]
-    cut = data.draw(st.integers(0, len(rows)))
-    whole, parts = Sums(), [Sums(), Sums()]
-    for i, row in enumerate(rows):
-        for sums in (whole, parts[i >= cut]):
-            sums.count_run(row, 1)
-    for one in fields(Sums):
-        if one.type == "int":
-            assert getattr(whole, one.name) == getattr(parts[0], one.name) + getattr(parts[1], one.name)
+    """Where all runs of a cluster go to one."""
+    rows = [row_of(one) for one in data.draw(st.lists(runs, min_size=1, max_size=8))]
+    instances = [data.draw(st.integers(0, 1)) for _ in rows]
+    rows = [
+        replace(row, cluster=f"{row.cluster} {instance}") if row.cluster else row
+        for row, instance in zip(rows, instances, strict=True)
+    ]
+    parts = [sums_of_rows(row for row, i in zip(rows, instances, strict=True) if i == part) for part in (0, 1)]
+    assert sums_of_rows(rows) == added(*parts)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from otelscore.model import Kind, Outcome, Score, Step
 from otelscore.store import Store, StoredRun
 
 ROOM = 1 << 30
@@ -42,22 +43,43 @@ def store(reopen: Callable[..., Store]) -> Store:
 
 
 @pytest.fixture(scope="session")
-def make_run() -> Callable[..., StoredRun]:
-    def make(run_id: str, closed: float = 0.0, **fields: Any) -> StoredRun:
-        facts: dict[str, Any] = {
-            "trace_id": "0" * 32,
-            "service": "shop",
-            "agent": "planner",
-            "outcome": "completed",
-            "started": 1_700_000_000_000_000_000,
+def make_run() -> Callable[..., tuple[StoredRun, Score]]:
+    """A run of that number; fields of its score, and `responses` and `tools` of its steps, may be given too."""
+
+    def make(number: int, closed: float = 0.0, **fields: Any) -> tuple[StoredRun, Score]:
+        responses, tools = fields.pop("responses", ()), fields.pop("tools", ())
+        steps = [Step(0, Kind.TOOL, name, "planner", 1, 2, bytes(8), "") for name in tools]
+        steps += [Step(0, Kind.MODEL, "", "planner", 1, 2, bytes(8), "", response=response) for response in responses]
+        of_score = {name: fields.pop(name) for name in Score.__slots__ if name in fields}
+        run_id = f"run {number}"
+        run: dict[str, Any] = {
             "judged": None,
+            "verdict": None,
             "final": False,
             "counted": False,
             "until": closed + 60,
-            "row": b"\x00row",
-            "score": b'{"trajectory_id":"' + run_id.encode() + b'"}',
+            "facts": b"\x00facts",
         }
-        return StoredRun(run_id=run_id, closed=closed, **facts | fields)
+        score: dict[str, Any] = {
+            "trajectory_id": run_id,
+            "trace_id": "0" * 32,
+            "service": "shop",
+            "agent": "planner",
+            "model": "",
+            "started_at": 1_700_000_000_000_000_000,
+            "duration_seconds": 0.5,
+            "outcome": Outcome.COMPLETED,
+            "task_passed": None,
+            "trajectory_length": len(steps),
+            "tool_errors": 0,
+            "tool_error_rate": None,
+            "recovery_rate": None,
+            "resolution_rate": None,
+            "hard_failure": False,
+            "silent_failure": None,
+            "implied_step_success_rate": None,
+        }
+        return StoredRun(number, run_id, closed, **run | fields), Score(**score | of_score, steps=tuple(steps))
 
     return make
 
@@ -69,7 +91,7 @@ def program(folder: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     prelude = f"""
 import resource, sys
 from pathlib import Path
-from otelscore.store import Store, StoreError, StoreFullError
+from otelscore.store import REQUEST, Store, StoreError, StoreFullError
 folder = Path({str(folder)!r})
 """
 

@@ -23,12 +23,14 @@ from otelscore.model import (
     Kind,
     Origin,
     Reading,
+    Result,
     Role,
     Span,
-    SpanException,
+    SpanFacts,
     Verdict,
 )
-from otelscore.store import StoreError, decode_batch, encode_batch
+from otelscore.store import decode_batch, encode_batch
+from otelscore.store.database import SCHEMA
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 
@@ -62,10 +64,13 @@ def tuples_of(made: type) -> st.SearchStrategy[Any]:
 
 OF_TYPE[Failure] = any_of(Failure)
 OF_TYPE[Failure | None] = st.none() | any_of(Failure)
+OF_TYPE[Call] = any_of(Call)
 OF_TYPE[tuple[Call, ...]] = tuples_of(Call)
+OF_TYPE[Result | None] = st.none() | any_of(Result)
+OF_TYPE[tuple[Result, ...]] = tuples_of(Result)
 OF_TYPE[tuple[Verdict, ...]] = tuples_of(Verdict)
 OF_TYPE[list[Verdict]] = st.lists(any_of(Verdict), max_size=3)
-OF_TYPE[list[SpanException]] = st.lists(any_of(SpanException), max_size=3)
+OF_TYPE[list[SpanFacts]] = st.lists(any_of(SpanFacts), max_size=3)
 
 
 @st.composite
@@ -96,8 +101,9 @@ def test_what_spans_share_they_share_again(batch: Batch) -> None:
 @pytest.mark.parametrize("framework", sorted(folder.name for folder in CORPUS.iterdir()))
 def test_captured_requests_come_back_as_they_were(framework: str) -> None:
     decoder = Decoder(Registry(Context(key=bytes(16))))
-    batches = [decoder.traces(path.read_bytes()) for path in (CORPUS / framework).glob("*/request-*.binpb")]
-    assert sum(len(batch.spans) for batch in batches) > 20
+    decode = {".binpb": decoder.traces, ".json": decoder.traces_json}
+    batches = [decode[path.suffix](path.read_bytes()) for path in (CORPUS / framework).glob("*/request-*")]
+    assert any(batch.spans for batch in batches)
     for batch in batches:
         assert decode_batch(encode_batch(batch)) == batch
 
@@ -125,32 +131,26 @@ def test_a_span_of_the_application_takes_little() -> None:
 
 
 WRITTEN = {
-    1: """
-        AZsDmpEAk8QILi4uLi4uLjHECC4uLi4uLi4yxAguLi4uLi4uM5MBAgKTAwQFkQGRAJPOO5rKAM6y0F4AzwAAAAEqBfIAk88AAAACGHEaAM7uaygA
-        zwAAAAFloLwAkwACAJGQkwABApOUpHNob3CpZnJhbWV3b3JrgKCUpHNob3CpZnJhbWV3b3JrgKCUpHNob3CpZnJhbWV3b3JrgKCTAQIAAtwAFZKl
-        YWdlbnSkdG9vbJEGkgMEkgMFkaCRBZEAksDEATGRkJHCkcKSwJWsVGltZW91dEVycm9yp3RpbWVvdXTDwpHEDFRpbWVvdXRFcnJvcpEFkcCRwpHA
-        ksPCkYCRBZEFkZCRlqx0YXNrX3N1Y2Nlc3PDB8QQdHR0dHR0dHR0dHR0dHR0dMQAoJGTxBB0dHR0dHR0dHR0dHR0dHR0xAhzc3Nzc3Nzc5WqVmFs
-        dWVFcnJvcqd1bmtub3duwsKQkwMBtHRyYWNlX2lkIGlzIGFsbCB6ZXJvl8QQYSB0cmFjZSBvZiAxNiBiecQAxAguLi4uLi4uMadwbGFubmVypnNl
-        YXJjaKCkdGVzdA==
+    2: """
+        mwOakQCTxAguLi4uLi4uMcQILi4uLi4uLjLECC4uLi4uLi4zkwECApMDBAWRAZEAk847msoAzrLQXgDPAAAAASoF8gCTzwAAAAIYcRoAzu5rKADP
+        AAAAAWWgvACTAAIAkZCTAAECk5Skc2hvcKlmcmFtZXdvcmuAoJSkc2hvcKlmcmFtZXdvcmuAoJSkc2hvcKlmcmFtZXdvcmuAoJMBAgAC3AAXkqVh
+        Z2VudKR0b29skQaSAwSSAwWRoJEFkQCSwMQBMZGQkZCRwpHCkcKSwJWsVGltZW91dEVycm9yp3RpbWVvdXTDwpHEDFRpbWVvdXRFcnJvcpEFkcCR
+        wpHAksPCkYCRBZEFkZCRlqx0YXNrX3N1Y2Nlc3PDB8QQdHR0dHR0dHR0dHR0dHR0dMQAoJGYxBB0dHR0dHR0dHR0dHR0dHR0xAhzc3Nzc3Nzc5Wq
+        VmFsdWVFcnJvcqd1bmtub3duwsKQwMCQkMCTAwG0dHJhY2VfaWQgaXMgYWxsIHplcm+XxBBhIHRyYWNlIG9mIDE2IGJ5xADECC4uLi4uLi4xp3Bs
+        YW5uZXKmc2VhcmNooKR0ZXN0
     """,
 }
-"""Version -> how it wrote the batch of the test below."""
+"""Schema -> how the batch of the test below is written under it. Another way of writing needs another schema."""
 
 
-@pytest.mark.parametrize("version", WRITTEN)
-def test_what_any_version_wrote_is_read(version: int) -> None:
+def test_what_is_written_goes_with_the_schema() -> None:
     planner = agent("planner", 1, 9, tool("search", 3, 4, error="TimeoutError", args=1), other(5, 6))
     found = spans(planner)
     found[2].reading = OTHER
     verdict = Verdict("task_success", True, 7, b"t" * 16)
-    exception = SpanException(b"t" * 16, b"s" * 8, Failure("ValueError"))
-    batch = Batch(found, [verdict], [exception], 3, 1, "trace_id is all zero")
-    written = b64decode(WRITTEN[version])
-    assert written[0] == version
+    facts = SpanFacts(b"t" * 16, b"s" * 8, Failure("ValueError"))
+    batch = Batch(found, [verdict], [facts], 3, 1, "trace_id is all zero")
+    written = b64decode(WRITTEN[SCHEMA])
     assert decode_batch(written) == batch
-
-
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\xff" + encode_batch(Batch())[1:]])
-def test_an_unknown_version_is_refused(data: bytes) -> None:
-    with pytest.raises(StoreError, match="format"):
-        decode_batch(data)
+    assert decode_batch(encode_batch(batch)) == batch
+    assert len(encode_batch(batch)) == len(written)  # the order in a set of hashes may differ

@@ -13,18 +13,15 @@ import pytest
 from otelscore.store import Store
 
 WRITE = """
-from otelscore.store import StoredRun
 store = Store.open(folder, "process", 1 << 30)
 number = int((store.meta("last") or b"0").decode())
 while True:
     number += 1
     with store.transaction():
         for part in range(3):
-            store.append_request(number, b"%d " % number * 3000)
-        store.put_run(StoredRun(f"run {number}", "", "", "", "", number, 0, None, False, False, 0, b"row", b"score"))
+            store.append(REQUEST, number, b"%d " % number * 3000)
         if number > 20:
-            store.delete_run(f"run {number - 20}")
-            store.delete_requests(old for old, arrived, _ in store.requests() if arrived == number - 20)
+            store.delete_entries(old for old, _, written, _ in store.journal() if written == number - 20)
         store.put_totals([("steps_total", "[]", b"%d" % number)])
         store.put_meta("last", b"%d" % number)
     print(number, flush=True)
@@ -51,9 +48,8 @@ def test_what_was_committed_before_a_kill_is_there_and_nothing_half(
         assert last in (said, said + 1)  # the last one may have had no time to tell
         assert list(store.totals()) == [("steps_total", "[]", b"%d" % last)]
         kept = range(max(last - 19, 1), last + 1)
-        assert Counter(int(arrived) for _, arrived, _ in store.requests()) == dict.fromkeys(kept, 3)
-        assert all(body == b"%d " % arrived * 3000 for _, arrived, body in store.requests())
-        assert [run.run_id for run in store.runs()] == [f"run {number}" for number in kept]
+        assert Counter(int(written) for _, _, written, _ in store.journal()) == dict.fromkeys(kept, 3)
+        assert all(body == b"%d " % written * 3000 for _, _, written, body in store.journal())
         store.close()
 
 
@@ -65,7 +61,7 @@ def write(count):
     global written
     for _ in range(count):
         with store.transaction():
-            store.append_request(0.0, bytes(50_000))
+            store.append(REQUEST, 0.0, bytes(50_000))
         written += 1
 
 write(10)
@@ -73,12 +69,12 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
 try:
     write(1000)
 except StoreError as error:
-    print(type(error).__name__, written, len(list(store.requests())), error)
+    print(type(error).__name__, written, len(list(store.journal())), error)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 write(100)
 store.close()
 store = Store.open(folder, "process", 1 << 30)
-print(written, len(list(store.requests())), store.set_aside)
+print(written, len(list(store.journal())), store.set_aside)
 """
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from otelscore.store import Store, StoredRun, StoreError
-from otelscore.store.database import MIGRATIONS
+from otelscore.store import REQUEST, Store, StoreError, database
+from otelscore.store.database import SCHEMA
 
 Program = Callable[[str], "subprocess.Popen[str]"]
 Reopen = Callable[..., Store]
@@ -50,25 +52,58 @@ def test_a_folder_that_cannot_be_made_is_named(folder: Path) -> None:
         Store.open(folder, "process", 1 << 30)
 
 
-def test_a_file_of_a_newer_version_is_refused_and_left_alone(folder: Path, store: Store) -> None:
+@pytest.mark.parametrize(("schema", "said"), [(SCHEMA + 1, "newer version"), (1, "never released")])
+def test_a_file_of_another_schema_is_refused_and_left_alone(folder: Path, store: Store, schema: int, said: str) -> None:
     store.close()
     path = folder / "state.db"
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+        connection.execute(f"PRAGMA user_version = {schema}")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="newer version"):
+    with pytest.raises(StoreError, match=said):
         Store.open(folder, "process", 1 << 30)
     assert path.read_bytes() == before
     assert sorted(each.name for each in folder.iterdir()) == ["lock", "state.db"]
 
 
 def test_after_a_refusal_the_folder_is_free(folder: Path, reopen: Reopen) -> None:
-    test_a_file_of_a_newer_version_is_refused_and_left_alone(folder, reopen())
+    test_a_file_of_another_schema_is_refused_and_left_alone(folder, reopen(), SCHEMA + 1, "newer version")
     with sqlite3.connect(folder / "state.db") as connection:
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA}")
     connection.close()
     assert reopen().set_aside is None
+
+
+def test_a_file_of_an_older_schema_is_changed_step_by_step(folder: Path, store: Store, reopen: Reopen, monkeypatch):
+    with store.transaction():
+        store.append(REQUEST, 1.0, b"old")
+    store.close()
+    steps = {SCHEMA: "CREATE TABLE first (a)", SCHEMA + 1: "ALTER TABLE first RENAME TO second"}
+    monkeypatch.setattr(database, "MIGRATIONS", steps)
+    monkeypatch.setattr(database, "SCHEMA", SCHEMA + 2)
+    assert [body for *_, body in reopen().journal()] == [b"old"]
+    with sqlite3.connect(folder / "state.db") as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA + 2,)
+        assert connection.execute("SELECT a FROM second").fetchall() == []
+    connection.close()
+
+
+def test_a_folder_that_cannot_be_locked_is_named_with_what_to_do(folder: Path, monkeypatch) -> None:
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(database.fcntl, "flock", flock)
+    with pytest.raises(StoreError, match=f"{folder} cannot be locked .No locks available.*local disk"):
+        Store.open(folder, "process", 1 << 30)
+
+
+def test_on_a_full_disk_the_folder_is_taken_all_the_same(folder: Path, store: Store, reopen, monkeypatch) -> None:
+    def write(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store.close()
+    monkeypatch.setattr(database.os, "write", write)
+    assert list(Store.open(folder, "process", 1 << 30).journal()) == []
 
 
 @pytest.mark.parametrize(("durability", "level"), [("process", 1), ("power", 2)])
@@ -85,13 +120,13 @@ def test_a_commit_waits_for_the_disk_where_asked(folder: Path, durability, level
 
 
 @pytest.fixture
-def filled(folder: Path, make_run: Callable[..., StoredRun]) -> Path:
+def filled(folder: Path, make_run: Callable[..., Any]) -> Path:
     """A database of some hundred pages."""
     store = Store.open(folder, "process", 1 << 30)
     with store.transaction():
         for number in range(200):
-            store.append_request(1.0, b"%d " % number * 2000)
-            store.put_run(make_run(f"run {number}", number))
+            store.append(REQUEST, 1.0, b"%d " % number * 2000)
+            store.put_runs([make_run(number, number)])
     store.close()
     return folder / "state.db"
 
@@ -143,10 +178,10 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(filled: Path, reopen: R
     store = reopen()
     assert store.set_aside == filled.with_name("state.db.damaged-1")
     assert store.set_aside.read_bytes() == damaged
-    assert list(store.requests()) == []
+    assert list(store.journal()) == []
     with store.transaction():
-        store.append_request(1.0, b"new")
-    assert [body for _, _, body in reopen().requests()] == [b"new"]
+        store.append(REQUEST, 1.0, b"new")
+    assert [body for *_, body in reopen().journal()] == [b"new"]
 
 
 def test_no_damaged_file_takes_the_place_of_another(filled: Path, reopen: Reopen) -> None:
@@ -159,4 +194,4 @@ def test_no_damaged_file_takes_the_place_of_another(filled: Path, reopen: Reopen
 def test_a_whole_file_is_not_set_aside(filled: Path, reopen: Reopen) -> None:
     store = reopen()
     assert store.set_aside is None
-    assert len(list(store.requests())) == len(list(store.runs())) == 200
+    assert len(list(store.journal())) == len(list(store.runs())) == 200

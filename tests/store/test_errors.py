@@ -47,6 +47,11 @@ def test_a_file_that_is_no_database(path: Path) -> None:
         sqlite3.connect(path).execute("SELECT * FROM values_")
 
 
-def test_an_error_in_our_sql_stays_what_it_is(path: Path) -> None:
-    with pytest.raises(sqlite3.OperationalError), in_words(path):
-        sqlite3.connect(path).execute("SELECT nothing FROM values_")
+def test_a_file_that_others_have_changed(path: Path) -> None:
+    with pytest.raises(StoreError, match="restart otelscore"), in_words(path):
+        sqlite3.connect(path).execute("SELECT * FROM a_table_that_was_dropped")
+
+
+def test_a_wrong_call_of_ours_stays_what_it_is(path: Path) -> None:
+    with pytest.raises(sqlite3.ProgrammingError), in_words(path):
+        sqlite3.connect(path).execute("SELECT ? FROM values_")

@@ -8,9 +8,24 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import LOCAL, REMOTE, TRACE, Made, agent, failure, made, model, other, span_id, spans, tool, wrapper
+from support import (
+    LOCAL,
+    REMOTE,
+    SECOND,
+    TRACE,
+    Made,
+    agent,
+    failure,
+    made,
+    model,
+    other,
+    span_id,
+    spans,
+    tool,
+    wrapper,
+)
 
-from otelscore.model import ERROR, OK, SERVER, UNSET, Call, Kind, Role, SpanException
+from otelscore.model import ERROR, OK, SERVER, UNSET, Call, Kind, Role, SpanFacts
 from otelscore.trajectory.assembler import Assembler, Closed, Graces
 from otelscore.trajectory.builder import build
 
@@ -79,6 +94,24 @@ def stories(draw):
     return [span for i, span in enumerate(found) if i not in lost] or found
 
 
+@st.composite
+def siblings(draw):
+    """Stories of one process below one parent, which comes or not."""
+    found = []
+    for number in range(draw(st.integers(2, 4))):
+        tree = draw(stories())
+        tops = {span.span_id for span in tree}
+        start = draw(st.integers(0, 50)) * SECOND
+        for span in tree:
+            parent = b"%d" % number + span.parent_id[1:] if span.parent_id in tops else span_id("worker")
+            own = b"%d" % number + span.span_id[1:]
+            place = {"flags": LOCAL, "origin": replace(span.origin, service="shop")}
+            times = {"start": span.start + start, "end": span.end + start}
+            found.append(replace(span, span_id=own, parent_id=parent, **place, **times))
+    above = draw(st.sampled_from([[], [Kind.AGENT], [Kind.WRAPPER], [Kind.OTHER]]))
+    return found + [span for kind in above for span in spans(made(kind, "worker", 0, 100, id="worker"))]
+
+
 def tell(built):
     return {trajectory.trajectory_id: trajectory for trajectory in built.trajectories}, built.lone_model_calls
 
@@ -136,7 +169,7 @@ def deliveries(draw, source, longest):
     return found, requests, pauses
 
 
-@given(deliveries(traces() | stories(), 9))
+@given(deliveries(traces() | stories() | siblings(), 9))
 def test_within_the_graces_order_splitting_and_repetition_change_nothing(delivery):
     found, requests, pauses = delivery
     expected, lone, _ = play([found], [0])
@@ -145,7 +178,7 @@ def test_within_the_graces_order_splitting_and_repetition_change_nothing(deliver
     assert sorted(fates) == sorted(["kept"] * len(found) + ["duplicate"] * (len(fates) - len(found)))
 
 
-@given(deliveries(stories(), LATE - 20))
+@given(deliveries(stories() | siblings(), LATE - 20))
 def test_nor_do_they_within_the_late_window(delivery):
     found, requests, pauses = delivery
     expected, lone, _ = play([found], [0])
@@ -157,7 +190,7 @@ def test_nor_do_they_within_the_late_window(delivery):
 @given(stories(), st.permutations(["TimeoutError", "ValueError", "OddError"]), st.data())
 def test_nor_does_the_order_of_exceptions_that_came_as_log_records(found, errors, data):
     target = data.draw(st.sampled_from(found)).span_id
-    logs = [SpanException(TRACE, target, failure(error)) for error in errors]
+    logs = [SpanFacts(TRACE, target, failure(error)) for error in errors]
     assert play([found], [0], logs) == play([found], [0], sorted(logs, key=lambda log: log.failure.error_type))
 
 
@@ -239,6 +272,18 @@ def lost(size):
     return spans(*(tool("t", i, i + 1, id=str(i), parent=f"p{i}") for i in range(size)))
 
 
+def orphans(size):
+    return spans(*(agent("a", i, i + 1, model(i, i + 1), parent="batch") for i in range(size)))[::-1]
+
+
+def orphans_of_functions(size):
+    return spans(*(other(i, i + 1, agent("a", i, i + 1), parent="batch") for i in range(size)))[::-1]
+
+
+def orphans_whose_parent_comes(size):
+    return orphans(size) + spans(other(0, size, id="batch"))
+
+
 def many_runs_and_lost_steps(size):
     runs = [agent("a", i, i + 1, model(i, i + 1), parent="batch") for i in range(size)]
     return spans(*runs, *(tool("t", i + 0.2, i + 0.8, parent="batch") for i in range(size)))
@@ -257,12 +302,58 @@ def delegations(size):
 
 @pytest.mark.parametrize(
     "shape",
-    [wide, deep, overlapping, overlapping_a_little, lost, many_runs_and_lost_steps, services, delegations],
+    [
+        wide,
+        deep,
+        overlapping,
+        overlapping_a_little,
+        lost,
+        orphans,
+        orphans_of_functions,
+        orphans_whose_parent_comes,
+        many_runs_and_lost_steps,
+        services,
+        delegations,
+    ],
     ids=lambda shape: shape.__name__,
 )
 def test_the_work_grows_with_the_spans_not_with_their_square(shape):
     small, large = calls(through(shape(250))), calls(through(shape(1000)))
     assert large < 6 * small
+
+
+@pytest.mark.parametrize("parent", [[], spans(wrapper(0, 9, id="batch"))], ids=["never comes", "comes"])
+def test_the_ten_thousandth_run_below_a_missing_parent_costs_no_more_than_the_first(parent):
+    def a_run_every_second(size):
+        def work():
+            assembler = Assembler(Graces())
+            runs = spans(*(agent("a", i, i + 1, parent="batch") for i in range(size)))
+            for now, span in enumerate(runs + parent):
+                assembler.add(span, float(now))
+                list(assembler.tick(float(now)))
+            for now in (size + 120, size + 240, size + 100_000):
+                list(assembler.tick(float(now)))
+            assert assembler.open_spans == 0
+
+        return work
+
+    assert calls(a_run_every_second(10_000)) < 11 * calls(a_run_every_second(1_000))
+
+
+def test_what_still_grows_is_not_looked_at_whenever_another_run_of_its_trace_is():
+    def beside_a_long_run(size):
+        def work():
+            assembler = Assembler(Graces())
+            runs = spans(*(agent("a", i, i + 1, parent="batch", id=f"a{i}") for i in range(size)))
+            steps = spans(*(tool("t", i, i + 1, parent="long", id=f"t{i}") for i in range(size)))
+            for now, (run, step) in enumerate(zip(runs, steps, strict=True)):
+                assembler.add(run, float(now))
+                assembler.add(step, float(now))
+                list(assembler.tick(float(now)))
+
+        return work
+
+    assert calls(beside_a_long_run(1_000)) < 6 * calls(beside_a_long_run(250))
 
 
 def test_twenty_thousand_children_and_a_chain_as_deep():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support import (
     LOCAL,
@@ -19,8 +21,10 @@ from support import (
     wrapper,
 )
 
-from otelscore.model import CONSUMER, SERVER, SpanException
+from otelscore.model import CONSUMER, SERVER, SpanFacts
+from otelscore.trajectory import assembler
 from otelscore.trajectory.assembler import Assembler, Closed, Final, Graces
+from otelscore.trajectory.builder import build
 
 ROOT, ORPHAN, IDLE, LATE, DAY = 10, 120, 900, 120, 86_400
 
@@ -39,7 +43,7 @@ class Play:
         return [self.assembler.add(span, self.now) for span in found]
 
     def log(self, name, error):
-        self.assembler.log(SpanException(TRACE, span_id(name), failure(error)), self.now)
+        self.assembler.log(SpanFacts(TRACE, span_id(name), failure(error)), self.now)
 
     def wait(self, seconds):
         until = self.now + seconds
@@ -191,12 +195,107 @@ def test_so_do_those_that_wait_for_different_spans_of_one_trace(play):
     assert play.closes == 1
 
 
+def test_but_not_those_of_two_services(play):
+    play.send(*spans(tool("t", 0, 1, id="t", parent="gone1"), tool("u", 2, 3, id="u", parent="gone2", service="mcp")))
+    assert [run[2] for run in play.wait(IDLE).runs] == [["t"], ["u"]]
+
+
+def test_a_tool_may_come_that_shows_that_an_agent_was_nobodys_run(play):
+    tree = other(0, 9, agent("b", 3, 7, tool("u", 4, 5, id="u"), id="b"), id="x", parent="gone")
+    play.send(*spans(tree))
+    assert play.wait(ORPHAN).runs == [("b", "completed", ["u"])]
+    play.send(*spans(tool("ask", 2, 8, id="ask", parent="x")))
+    assert play.wait(IDLE).runs == [("unknown", None, ["u"])]
+
+
 def test_what_waits_is_not_forgotten_beside_what_has_closed(play):
     play.send(*spans(tool("t", 0, 1, id="t")))
     play.wait(ROOT).send(*spans(tool("u", 2, 3, id="u", parent="gone")))
     assert [run[2] for run in play.wait(IDLE).runs] == [["t"], ["u"]]
     play.wait(DAY)
     assert play.assembler.open_spans == 0
+
+
+def orphan(i, shape):
+    run = agent(f"a{i}", i, i + 0.9, model(i, i + 0.1, id=f"m{i}"), id=f"a{i}", parent="worker", flags=LOCAL)
+    make = {"agents": None, "functions": other, "wrappers": wrapper}[shape]
+    return run if make is None else make(i, i + 1, replace(run, parent=None), id=f"o{i}", parent="worker", flags=LOCAL)
+
+
+@pytest.mark.parametrize("shape", ["agents", "functions", "wrappers"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_runs_below_one_missing_parent_are_over_each_on_its_own(play, shape, order):
+    for i in range(5):
+        play.send(*spans(orphan(i, shape))[::order])
+        assert len(play.wait(ORPHAN / 2).runs) == max(i - 1 + (i > 0), 0)
+    play.wait(ORPHAN)
+    assert play.closes == 5
+
+
+def test_what_is_no_run_of_theirs_does_not_keep_them_open(play):
+    play.send(*spans(orphan(0, "agents")))
+    for i in range(6):
+        play.wait(ORPHAN / 4).send(*spans(other(i, i + 1, id=f"db{i}", parent="worker", flags=LOCAL)))
+    assert len(play.runs) == 1
+
+
+def test_when_the_parent_comes_after_all_they_are_one_run(play):
+    for i in range(4):
+        play.send(*spans(orphan(i, "agents")))
+        play.wait(ORPHAN / 2)
+    assert len(play.runs) == 3
+    play.send(*spans(wrapper(0, 9, id="worker")))
+    assert play.wait(ROOT).runs == [("a0", "completed", ["gpt"] * 4)]
+    play.wait(LATE)
+    assert len(play.final) == 1
+
+
+@pytest.mark.parametrize(
+    "at_work",
+    [
+        tool("t", 10, 11, id="t", parent="worker", flags=LOCAL),
+        wrapper(10, 12, tool("t", 10, 11, id="t"), id="w", parent="worker", flags=LOCAL),
+        agent("b", 10, 0, tool("t", 10, 11, id="t"), id="b", parent="worker", flags=LOCAL),
+        other(10, 12, tool("ask", 10, 12, agent("b", 10, 11), id="t"), id="o", parent="worker", flags=LOCAL),
+    ],
+    ids=["step", "steps in a wrapper", "unended agent", "step with an agent"],
+)
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("tick", [1, 500])
+def test_but_they_wait_together_while_their_caller_is_at_work(play, at_work, order, tick):
+    for found in (spans(orphan(0, "agents")), spans(at_work))[::order]:
+        play.send(*found)
+    while play.now + tick < 1000 + IDLE:
+        play.now += tick
+        play.take(play.assembler.tick(play.now))
+    assert play.runs == []
+    play.now = 1000 + IDLE
+    play.take(play.assembler.tick(play.now))
+    assert play.closes == 1
+
+
+def test_those_that_had_closed_before_their_caller_went_on_close_anew_with_it(play):
+    play.send(*spans(agent("b", 3, 7, tool("u", 4, 5, id="u"), id="b", parent="a")))
+    assert play.wait(ORPHAN).runs == [("b", "completed", ["u"])]
+    play.send(*spans(tool("ask", 2, 8, id="ask", parent="a"), model(0, 1, id="m", parent="a")))
+    assert play.wait(IDLE).runs == [("unknown", "incomplete", ["gpt", "u"])]
+    play.send(*spans(agent("a", 0, 9, id="a")))
+    assert play.wait(ROOT).runs == [("a", "completed", ["gpt", "u"])]
+
+
+def test_of_two_missing_parents_the_second_is_waited_for_when_the_first_has_come(play):
+    play.send(*spans(model(0, 1, id="m", parent="a"), tool("u", 4, 5, id="u", parent="b")))
+    assert play.wait(IDLE).runs == [("unknown", "incomplete", ["gpt", "u"])]
+    play.send(*spans(agent("b", 3, 7, id="b", parent="a")))
+    assert not play.wait(IDLE + LATE).final
+    play.send(*spans(agent("a", 0, 9, id="a")))
+    assert play.wait(ROOT).runs == [("a", "completed", ["gpt", "u"])]
+
+
+def test_lost_steps_of_an_orphan_do_not_hold_it_up(play):
+    tree = agent("a", 0, 9, wrapper(1, 6, tool("t", 2, 3, id="t"), id="w"), id="a", parent="worker")
+    play.send(*without(spans(tree, orphan(20, "agents")), "w"))
+    assert play.wait(ORPHAN).runs == [("a", "completed", ["t"]), ("a20", "completed", ["gpt"])]
 
 
 def test_an_agent_beside_a_tool_that_waits_is_no_run_of_its_own(play):
@@ -310,6 +409,12 @@ def test_incomplete_and_orphaned_runs_stay_open_for_a_day_to_what_is_missing(pla
     (run,) = play.wait(ROOT).runs
     assert run[:2] == ("a", "completed")
     assert len(play.wait(LATE).final) == 1
+
+
+def test_strangers_are_not_waited_for_that_long(play):
+    play.send(*spans(other(0, 9, id="db", parent="gone")))
+    assert play.wait(IDLE + LATE - 1).assembler.open_spans == 1
+    assert play.wait(1).assembler.open_spans == 0
 
 
 def test_a_day_after_its_close_an_incomplete_run_is_final_too(play):
@@ -524,3 +629,19 @@ def test_services_that_call_each_other_in_a_circle_close(play):
     play.wait(DAY + IDLE)
     assert play.assembler.open_spans == 0
     assert [run[2] for run in play.runs] == [["x"]]
+
+
+def test_a_trace_on_which_the_builder_breaks_does_not_take_the_others_with_it(play, monkeypatch):
+    def break_on_one(spans, *more):
+        if spans[0].trace_id == bytes(16):
+            raise ZeroDivisionError
+        return build(spans, *more)
+
+    monkeypatch.setattr(assembler, "build", break_on_one)
+    for trace_id in (TRACE, bytes(16), b"\x01" * 16, b"\x02" * 16):
+        play.send(*spans(RUN, trace=trace_id))
+    with pytest.raises(ZeroDivisionError):
+        play.wait(ROOT)
+    play.wait(ROOT + LATE)
+    assert play.runs == [WHOLE] * 3
+    assert len(play.final) == 3

@@ -18,7 +18,7 @@ from support import (
     wrapper,
 )
 
-from otelscore.model import ERROR, SERVER, Failure, Outcome, Response, StepStatus
+from otelscore.model import ERROR, SERVER, Failure, Outcome, Response, SpanFacts, StepStatus
 from otelscore.trajectory.builder import build
 
 COMPLETED, FAILED, INCOMPLETE = Outcome
@@ -193,6 +193,14 @@ def test_so_has_a_run_wrapper():
     assert run(wrapper(0, 9, *inside)).outcome is COMPLETED
 
 
+def test_so_has_one_below_the_span_of_a_request():
+    inside = model(1, 2), tool("t", 3, 4)
+    assert run(other(0, 9, wrapper(0, 8, *inside, error="X"))).outcome is FAILED
+    assert run(other(0, 9, wrapper(0, 8, *inside, error="X"), model(8, 9))).outcome is COMPLETED
+    assert run(other(0, 9, wrapper(0, 8, *inside))).outcome is COMPLETED
+    assert run(other(0, 9, wrapper(0, 8, wrapper(0, 5, *inside, error="X")))).outcome is COMPLETED
+
+
 def test_steps_whose_agent_never_came_are_incomplete():
     assert run(model(1, 2, parent="a"), tool("t", 3, 4, parent="a")).outcome is INCOMPLETE
 
@@ -260,7 +268,8 @@ def test_of_runs_one_after_the_other_it_belongs_to_the_one_around_it():
 
 def test_exceptions_that_came_as_log_records_count():
     found = spans(agent("a", 0, 9, tool("t", 1, 2, id="t")))
-    (trajectory,) = build(found, {span_id("t"): Failure("TimeoutError", exception=True)}).trajectories
+    said = SpanFacts(TRACE, span_id("t"), Failure("TimeoutError", exception=True))
+    (trajectory,) = build(found, {said.span_id: said}).trajectories
     assert trajectory.steps[0].error_type == "TimeoutError"
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from support import LOCAL, REMOTE, TRACE, agent, other, span_id, spans, tool
+from support import LOCAL, REMOTE, SECOND, TRACE, agent, made, other, span_id, spans, tool
 
-from otelscore.model import SERVER
+from otelscore.model import SERVER, Kind
 from otelscore.trajectory.fragments import MAX_CALLERS, Trace
 
 
@@ -31,10 +31,51 @@ def test_what_is_connected_is_one_fragment_in_any_order(order):
     assert not trace.waiting
 
 
-def test_what_waits_for_the_same_local_parent_is_one_fragment():
+def test_steps_that_wait_for_the_same_local_parent_are_one_fragment():
     trace = trace_of(tool("t", 0, 1, id="t", parent="gone"), tool("u", 0, 1, id="u", parent="gone"))
     assert together(trace, "t", "u")
     assert trace.where[span_id("t")].root().waits
+
+
+def test_agents_that_wait_for_the_same_local_parent_are_not():
+    trace = trace_of(agent("a", 0, 1, id="a", parent="gone"), other(2, 4, agent("b", 2, 3, id="b"), parent="gone"))
+    assert not together(trace, "a", "b")
+    assert trace.where[span_id("a")].root().waits
+    assert trace.where[span_id("b")].root().waits
+
+
+@pytest.mark.parametrize("order", list(permutations("abt")))
+def test_unless_a_step_waits_with_them(order):
+    waiting = {
+        "a": agent("a", 0, 1, id="a", parent="gone"),
+        "b": agent("b", 2, 3, id="b", parent="gone"),
+        "t": tool("t", 4, 5, id="t", parent="gone"),
+    }
+    trace = trace_of(*(waiting[name] for name in order))
+    assert together(trace, "a", "b", "t")
+
+
+def test_or_somebody_who_looked_says_that_one_is_at_work():
+    trace = trace_of(
+        agent("a", 0, 1, id="a", parent="gone"),
+        agent("b", 2, 3, id="b", parent="gone"),
+        agent("c", 2, 3, id="c", parent="other"),
+    )
+    trace.unite(trace.where[span_id("b")].root())
+    assert together(trace, "a", "b")
+    trace.add(spans(agent("d", 4, 5, id="d", parent="gone"))[0])
+    assert together(trace, "a", "d")
+    assert not together(trace, "a", "c")
+
+
+def test_siblings_of_another_service_or_with_a_remote_parent_are_none():
+    trace = trace_of(
+        tool("t", 0, 1, id="t", parent="gone", flags=LOCAL),
+        agent("a", 0, 1, id="a", parent="gone", flags=LOCAL, service="other"),
+        agent("b", 0, 1, id="b", parent="gone", flags=REMOTE),
+    )
+    assert not together(trace, "t", "a")
+    assert not together(trace, "t", "b")
 
 
 def test_what_has_the_same_remote_parent_is_not():
@@ -44,10 +85,12 @@ def test_what_has_the_same_remote_parent_is_not():
     assert not trace.where[span_id("t")].root().waits
 
 
-def test_the_missing_parent_joins_what_waits_for_it():
-    trace = trace_of(tool("t", 0, 1, id="t", parent="p"), tool("u", 0, 1, id="u", parent="p"), agent("a", 0, 9, id="p"))
+@pytest.mark.parametrize("make", [tool, agent])
+def test_the_missing_parent_joins_what_waits_for_it(make):
+    trace = trace_of(make("t", 0, 1, id="t", parent="p"), make("u", 0, 1, id="u", parent="p"), agent("a", 0, 9, id="p"))
     assert together(trace, "t", "u", "p")
     assert not trace.where[span_id("t")].root().waits
+    assert not trace.waiting
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -73,8 +116,9 @@ def test_a_fragment_ends_at_the_border_of_its_service(facts, one, order):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_with_an_agent_of_its_own_a_callee_holds_itself(order):
-    callee = other(1, 8, agent("b", 2, 7), id="b", service="other", flags=REMOTE)
+@pytest.mark.parametrize("kind", [Kind.AGENT, Kind.LOOP])
+def test_with_an_agent_of_its_own_a_callee_holds_itself(kind, order):
+    callee = other(1, 8, made(kind, "b", 2, 7), id="b", service="other", flags=REMOTE)
     trace = trace_of(agent("a", 0, 9, callee, id="a"), order=order)
     fragment = trace.where[span_id("b")].root()
     assert fragment.holder() is fragment
@@ -114,6 +158,32 @@ def test_what_is_removed_waits_no_more():
     trace.remove(trace.where[span_id("t")].root())
     assert not trace.where
     assert not trace.waiting
+    assert not trace.maybe_loose
+
+
+def test_its_siblings_do():
+    trace = trace_of(agent("a", 0, 1, id="a", parent="p"), agent("b", 2, 3, id="b", parent="p"))
+    trace.remove(trace.where[span_id("a")].root())
+    trace.add(spans(other(0, 9, id="p"))[0])
+    assert together(trace, "b", "p")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("times", list(permutations([(0, 1), (1, 5), (4, 9)])))
+def test_a_fragment_knows_from_when_to_when_its_spans_are(order, times):
+    first, second, third = times
+    found = spans(other(*first, tool("t", *second), other(*third), id="x"))
+    trace = Trace(TRACE)
+    for i in order:
+        trace.add(found[i])
+    fragment = trace.where[span_id("x")].root()
+    assert (fragment.start, fragment.end) == (0, 9 * SECOND)
+
+
+@pytest.mark.parametrize("parent", [None, "gone"])
+def test_an_agent_span_on_top_is_a_run_so_that_nobody_need_look(parent):
+    assert not trace_of(agent("a", 0, 9, tool("t", 1, 2), parent=parent), order=-1).maybe_loose
+    assert trace_of(other(0, 9, agent("a", 0, 9, tool("t", 1, 2)), parent=parent), order=-1).maybe_loose
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from support import (
+    Made,
     agent,
     failed,
+    failure,
     made,
     model,
     names,
@@ -17,7 +21,7 @@ from support import (
     wrapper,
 )
 
-from otelscore.model import ERROR, OK, Call, Kind, Reading, Role
+from otelscore.model import ERROR, OK, Call, ErrorClass, Failure, Kind, Reading, Result, Role, Trajectory
 from otelscore.trajectory.builder import build
 
 KINDS = {"model": Kind.MODEL, "tool": Kind.TOOL, "retrieval": Kind.RETRIEVAL}
@@ -157,6 +161,97 @@ def test_one_below_the_other_is_no_second_report():
     assert names(run(tree)) == ["gpt", "small"]
 
 
+# --- What models are told. ---
+
+
+def told(call_id, error_class=None, **facts):
+    return Result(
+        Call(call_id),
+        soft_error="error" if error_class else "",
+        failure=error_class and Failure("", error_class),
+        **facts,
+    )
+
+
+TIMEOUT = ErrorClass.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("results", "facts", "failing"),
+    [
+        ([told("c1", TIMEOUT)], {"call_id": "c1"}, True),
+        ([told("c1")], {"call_id": "c1"}, False),
+        ([told("c2", TIMEOUT)], {"call_id": "c1"}, False),  # of another call
+        ([told("", TIMEOUT)], {}, False),  # of whichever call
+        ([told("c1", TIMEOUT)], {"call_id": "c1", "has_result": True}, False),  # its own result says nothing of it
+        ([told("c1", TIMEOUT, flagged=True)], {"call_id": "c1", "has_result": True}, True),  # but for a flag
+        ([told("c1", TIMEOUT)], {"call_id": "c1", "skipped": True}, False),
+    ],
+)
+def test_a_tool_without_a_result_failed_where_the_model_was_told_so(results, facts, failing):
+    tree = agent("a", 0, 9, model(0, 1), tool("t", 2, 3, **facts), model(4, 5, results=tuple(results)))
+    trajectory = run(tree)
+    assert failed(trajectory) == (["t"] if failing else [])
+    assert [step.error_class for step in trajectory.steps if step.failed] == ([TIMEOUT] if failing else [])
+
+
+def asking(start, *requests):
+    """A model call that asks for calls, each an id, a tool and its arguments."""
+    return model(start, start + 1, requested=tuple(Call(call_id, name, args) for call_id, name, args in requests))
+
+
+def test_a_tool_span_without_an_id_is_the_call_that_its_agent_had_asked_for():
+    """OpenAI Agents in OTel's instrumentation: ids, arguments and results are in the messages alone."""
+    tree = agent(
+        "a",
+        0,
+        9,
+        asking(0, ("c1", "t", b"1"), ("c2", "u", b"2")),
+        tool("t", 2, 3),
+        tool("u", 2, 3),
+        model(4, 5, requested=(Call("c3", "t", b"3"),), results=(told("c2"), told("c1", ErrorClass.NOT_FOUND))),
+        tool("t", 6, 7),
+        model(8, 9),
+    )
+    trajectory = run(tree)
+    assert [(step.name, step.call_id, step.failed) for step in trajectory.steps if step.kind == "tool"] == [
+        ("t", "c1", True),
+        ("u", "c2", False),
+        ("t", "c3", False),
+    ]
+    assert responses(trajectory) == ["revised"]
+
+
+@pytest.mark.parametrize(
+    ("made", "ids"),
+    [
+        ([("t", b"2"), ("t", b"1")], ["c2", "c1"]),  # by their arguments
+        ([("t", None), ("t", None)], ["c1", "c2"]),  # else in their order
+        ([("t", None)], [""]),  # one of the two, and nobody knows which
+        ([("t", None), ("t", None), ("t", None)], ["", "", ""]),
+        ([("u", None)], [""]),
+    ],
+)
+def test_of_several_requests_for_a_tool_each_call_has_its_own(made, ids):
+    calls = [tool(name, 2 + n, 2.5 + n, arguments=arguments) for n, (name, arguments) in enumerate(made)]
+    trajectory = run(agent("a", 0, 9, asking(0, ("c1", "t", b"1"), ("c2", "t", b"2")), *calls, model(8, 9)))
+    assert [step.call_id for step in trajectory.steps if step.kind == "tool"] == ids
+
+
+def test_an_id_that_comes_again_is_told_of_the_call_before():
+    """Some frameworks count their ids from 0 in every turn."""
+    tree = agent(
+        "a",
+        0,
+        9,
+        tool("t", 1, 2, call_id="0"),
+        model(3, 4, results=(told("0", TIMEOUT),)),
+        tool("t", 5, 6, call_id="0"),
+        model(7, 8, results=(told("0"),)),
+    )
+    assert [step.failed for step in run(tree).steps] == [True, False, False, False]
+
+
 # --- Delegation. ---
 
 
@@ -172,6 +267,14 @@ def test_a_delegation_is_no_step_and_its_steps_are_the_inner_agents():
 def test_the_same_where_the_inner_agent_lies_beside_its_tool():
     tree = agent("a", 0, 9, model(0, 1), tool("ask", 1, 8), agent("b", 2, 7, tool("t", 3, 4)))
     assert agents_of(run(tree)) == [("gpt", "a"), ("t", "b")]
+
+
+def test_the_same_where_it_lies_beside_the_agent_of_its_tool():
+    first = agent("first", 0, 0.5, model(0, 0.4))
+    planner = agent("a", 0.6, 9, model(0.7, 1), tool("ask", 1, 8), model(8, 8.3), tool("other", 8.5, 9))
+    trajectory = run(wrapper(0, 9, first, planner, agent("b", 1.1, 7.9, tool("t", 3, 4, error="TimeoutError"))))
+    assert agents_of(trajectory) == [("gpt", "first"), ("gpt", "a"), ("t", "b"), ("gpt", "a"), ("other", "a")]
+    assert responses(trajectory) == ["rerouted"]  # by the agent whose tool it was
 
 
 def test_a_loop_without_an_agent_span_bears_the_tools_name():
@@ -315,3 +418,78 @@ def test_recovery_of_a_merged_report():
         tool("t", 5.1, 6, scope="two"),
     )
     assert recoveries(run(tree)) == [True]
+
+
+def part(start: float, end: float, *children: Made, **facts: Any) -> Made:
+    return tool("", start, end, *children, role=Role.PART, **facts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ([part(1, 2), part(2, 3)], "ok"),
+        ([part(1, 2), part(2, 3, error="TimeoutError")], "error"),
+        ([part(1, 2, error="TimeoutError"), part(2, 3)], "ok"),  # the last has the word
+        ([part(1, 2, skipped=True)], "skipped"),
+    ],
+)
+def test_the_parts_of_a_call_are_no_steps_and_tell_how_it_ended(parts: list[Made], status: str) -> None:
+    trajectory = run(agent("a", 0, 9, tool("t", 1, 3, *parts)))
+    assert [(step.name, step.status) for step in trajectory.steps] == [("t", status)]
+
+
+def test_the_part_of_a_delegation_tells_how_that_ended() -> None:
+    for error, expected in (("", ["model"]), ("TimeoutError", ["model", "research"])):
+        inside = part(1, 8, model(2, 3, name="model"), **({"error": error} if error else {}))
+        delegation = tool("research", 1, 8, inside, role=Role.DELEGATION)
+        assert sorted(names(run(agent("a", 0, 9, delegation)))) == expected
+
+
+def test_a_part_of_no_call_is_nothing() -> None:
+    assert names(run(agent("a", 0, 9, model(1, 2, name="model"), part(3, 4)))) == ["model"]
+
+
+def test_work_inside_the_part_of_a_tool_is_that_tools() -> None:
+    inside = part(1, 8, model(2, 3, name="model"))
+    assert names(run(agent("a", 0, 9, tool("fetch", 1, 8, inside)))) == ["fetch"]
+
+
+def test_an_unnamed_agent_directly_below_an_agent_is_that_agent() -> None:
+    """One instrumentation reports the component, and what the component runs."""
+    trajectory = run(agent("planner", 0, 9, agent("", 1, 8, tool("t", 2, 3))))
+    assert [step.agent for step in trajectory.steps] == ["planner"]
+
+
+def test_an_unnamed_agent_directly_below_a_tool_bears_its_name() -> None:
+    inner = agent("", 2, 7, tool("t", 3, 4))
+    trajectory = run(agent("planner", 0, 9, model(1, 2), tool("research", 2, 7, inner)))
+    assert [step.agent for step in trajectory.steps] == ["planner", "research"]
+
+
+def test_other_unnamed_agents_stay_apart_under_the_name_of_the_run() -> None:
+    failing = agent("", 1, 3, tool("t", 1, 2, error="TimeoutError"))
+    trajectory = run(agent("planner", 0, 9, wrapper(1, 8, failing, agent("", 4, 8, tool("t", 5, 6)))))
+    assert [step.agent for step in trajectory.steps] == ["planner", "planner"]
+
+
+def test_the_failure_of_a_model_span_around_a_loop_is_its_last_model_calls() -> None:
+    def around(*inside: Made) -> Trajectory:
+        loop = model(1, 15, *inside, failure=failure("", exception=False), flagged=True)
+        return run(agent("a", 0, 20, loop, model(16, 17)))
+
+    assert failed(around(model(1, 2), tool("t", 2, 3), model(4, 5, name="last"))) == ["last"]
+    assert failed(around(model(4, 5, name="last"), model(1, 3, tool("t", 2, 3)))) == ["last"]
+    assert failed(around(model(1, 2), tool("t", 3, 4))) == []
+    assert failed(around(model(1, 2), tool("t", 3, 4), model(5, 6, name="last", error="TimeoutError"))) == ["last"]
+    assert failed(around(model(1, 2), tool("t", 3, 4, error="ValueError"))) == ["t"]
+
+
+def test_one_loop_in_another_fails_once() -> None:
+    dead = {"failure": failure("", exception=False), "flagged": True}
+    inner = model(5, 9, model(5, 6, name="last"), tool("t", 7, 8, skipped=True), name="inner", **dead)
+    outer = model(1, 9, model(1, 2), tool("t", 3, 4), inner, **dead)
+    assert failed(run(agent("a", 0, 20, outer))) == []
+    inner = model(5, 9, model(5, 6), tool("t", 7, 8), name="inner", **dead)
+    assert failed(run(agent("a", 0, 20, model(1, 9, tool("t", 1, 2), model(3, 4), inner, **dead)))) == []
+    inner = model(5, 9, tool("t", 5, 6), model(7, 8, name="last"), name="inner", **dead)
+    assert failed(run(agent("a", 0, 20, model(1, 9, model(1, 2), tool("t", 3, 4), inner, **dead)))) == ["last"]

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from support import LOCAL, REMOTE, TRACE, agent, model, other, span_id, spans, tool, wrapper
+from support import LOCAL, REMOTE, TRACE, agent, made, model, other, span_id, spans, tool, wrapper
 
-from otelscore.model import CONSUMER, SERVER
+from otelscore.model import CONSUMER, SERVER, Kind
 from otelscore.trajectory.tree import find_delegations, find_runs, grow, local_parent_missing
 
 
@@ -92,6 +92,40 @@ def test_an_agent_that_outlasts_the_tool_beside_it_is_not_its_work():
     assert delegations(agent("a", 0, 9, tool("ask", 1, 5, id="ask"), agent("b", 2, 6, model(2, 3)))) == set()
 
 
+def workflow(*agents):
+    """How OpenLLMetry writes the agents of OpenAI's SDK: all directly below their run."""
+    return wrapper(0, 20, *agents, id="w")
+
+
+def test_a_tool_delegates_to_the_agent_beside_its_own_that_fills_its_time():
+    planner = agent("planner", 0, 20, tool("ask", 2, 10, id="ask"), tool("book", 11, 12, id="book"))
+    assert delegations(workflow(planner, agent("b", 2.1, 9.9, model(3, 4)))) == {"ask"}
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        agent("b", 3, 7, model(3, 4)),  # only happens to run in its time
+        agent("b", 2.1, 10.1, model(3, 4)),  # outlasts it
+        agent("b", 2.1, 9.9),  # does nothing
+        agent("b", 2.1, 9.9, model(3, 4), scope="another instrumentation"),
+    ],
+)
+def test_it_does_not_to_any_other_agent(second):
+    assert delegations(workflow(agent("planner", 0, 20, tool("ask", 2, 10, id="ask")), second)) == set()
+
+
+def test_an_agent_is_not_the_work_of_its_own_tool():
+    first = agent("a", 0, 9, tool("t", 0, 9, id="t"))
+    assert delegations(workflow(first, agent("b", 10, 19, tool("u", 10, 19, id="u")))) == set()
+
+
+def test_an_agent_works_for_the_innermost_tool_around_it():
+    one = agent("one", 0, 20, tool("ask", 1, 19, id="ask1"))
+    two = agent("two", 1.1, 18.9, tool("ask", 2, 18, id="ask2"))
+    assert delegations(workflow(one, two, agent("three", 2.1, 17.9, model(3, 4)))) == {"ask1", "ask2"}
+
+
 def test_of_two_tools_beside_an_agent_the_one_that_bears_its_name_has_it():
     tree = agent("a", 0, 9, tool("look", 1, 5, id="look"), tool("ask_b", 1, 6, id="ask"), agent("b", 2, 4, model(2, 3)))
     assert delegations(tree) == {"ask"}
@@ -162,6 +196,51 @@ def test_an_agent_in_the_time_of_a_tool_beside_it_is_no_run():
     order = grow(spans(tool("ask", 1, 5, parent="away"), agent("b", 2, 4, model(2, 3), parent="away"), trace=TRACE))
     find_delegations(order)
     assert find_runs(order)[0] == []
+
+
+def kinds(*trees):
+    return {node.span.reading.name: node.kind for node in grow(spans(*trees))}
+
+
+def loop(*inside, name="loop"):
+    return made(Kind.LOOP, name, 0, 9, *inside)
+
+
+def test_a_loop_with_a_model_and_a_tool_is_an_agent():
+    assert kinds(loop(model(1, 2), tool("t", 2, 3)))["loop"] is Kind.AGENT
+    assert kinds(loop(wrapper(1, 4, model(1, 2)), other(2, 4, tool("t", 2, 3))))["loop"] is Kind.AGENT
+    assert kinds(loop(model(1, 2, offered=True)))["loop"] is Kind.AGENT
+
+
+def test_any_other_loop_is_a_wrapper():
+    assert kinds(loop())["loop"] is Kind.WRAPPER
+    assert kinds(loop(model(1, 2)))["loop"] is Kind.WRAPPER
+    assert kinds(loop(tool("t", 2, 3)))["loop"] is Kind.WRAPPER
+    assert kinds(loop(agent("a", 1, 4, model(1, 2, offered=True), tool("t", 2, 3))))["loop"] is Kind.WRAPPER
+    assert kinds(loop(tool("t", 1, 4, model(2, 3))))["loop"] is Kind.WRAPPER
+
+
+def test_of_two_loops_the_inner_one_has_the_work():
+    found = kinds(loop(loop(model(1, 2), tool("t", 2, 3), name="inner")))
+    assert (found["loop"], found["inner"]) == (Kind.WRAPPER, Kind.AGENT)
+
+
+def test_a_model_span_around_a_model_and_a_tool_is_a_wrapper():
+    assert kinds(model(0, 9, model(1, 2, name="inner"), tool("t", 2, 3), name="outer")) == {
+        "outer": Kind.WRAPPER,
+        "inner": Kind.MODEL,
+        "t": Kind.TOOL,
+    }
+    steps = (model(1, 3, tool("t", 2, 3), name="one"), model(4, 5, name="two"))
+    assert kinds(model(0, 9, *steps, name="outer"))["outer"] is Kind.WRAPPER
+
+
+def test_a_model_span_around_one_of_them_is_a_call():
+    assert kinds(model(0, 9, model(1, 2, name="client"), name="outer"))["outer"] is Kind.MODEL
+    assert kinds(model(0, 9, tool("t", 2, 3), name="outer"))["outer"] is Kind.MODEL
+    assert kinds(model(0, 9, tool("t", 1, 5, model(2, 3, name="in it")), name="outer"))["outer"] is Kind.MODEL
+    sub = agent("sub", 1, 5, model(2, 3, name="its"), tool("t", 3, 4))
+    assert kinds(model(0, 9, tool("ask", 1, 6, sub), name="outer"))["outer"] is Kind.MODEL
 
 
 def test_span_ids_by_hand_are_eight_bytes():

@@ -1,0 +1,203 @@
+"""What a model is told of the calls that it had asked for: the end of the messages that it is given.
+
+Where nobody traces the tools, this is all that is seen of them. The history grows with every call and most of it was
+told before, so only what follows the last message of the model itself is looked at, and parsed.
+
+Sources: OpenTelemetry GenAI messages with parts, the chat and response formats of OpenAI, Anthropic, Gemini, Bedrock
+and the Vercel AI SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import orjson
+
+from otelscore.dialects.content import digest, hidden, parse, type_of, word
+from otelscore.dialects.failure import classify
+from otelscore.dialects.messages import Asked, asked_in
+from otelscore.dialects.soft_errors import Patterns, soft_error
+from otelscore.model import Attributes, AttributeValue, Call, Failure, Result
+
+MAX_RESULTS = 100
+"""Results of one turn that are looked at."""
+
+_OWN_MARKS = ('"assistant"', '"model"', '"function_call"')
+"""What marks a message of the model, the surest first; "model" is Gemini's role, and a field of requests."""
+
+_STARTS = ('{"role":', '{"role": ')
+"""What is before the mark where a message is written as it nearly always is; inside a text its quotes were escaped."""
+
+_RESULT_MARK = re.compile(
+    r'"(?:tool(?:_call_response|[_-]result|_call_id|Result|_call_result)|function(?:_call_output|_?[rR]esponse)'
+    r'|role": ?"(?:tool|function))"'
+)
+"""Without any of these a text holds no result."""
+
+_OWN_ROLES = frozenset({"assistant", "model"})
+_RESULT_ROLES = frozenset({"tool", "function"})
+_RESULT_TYPES = frozenset({"tool_call_response", "tool_result", "tool-result", "function_call_output"})
+_WRAPPERS = ("toolResult", "functionResponse", "function_response", "tool_call_result")  # Bedrock, Gemini, Haystack
+_IDS = ("tool_call_id", "tool_use_id", "toolCallId", "toolUseId", "call_id", "id")
+_NAMES = ("name", "toolName")
+_SAID = ("response", "result", "output", "content", "parts")
+_HOLDERS = ("messages", "input", "contents", "prompt")
+"""Fields of a request in which its messages are."""
+
+_DECODER = json.JSONDecoder()
+
+
+class _Told(NamedTuple):
+    """A result in a message."""
+
+    call_id: str
+    name: str
+    said: AttributeValue
+
+
+def results(value: AttributeValue, key: bytes, extra: Patterns = ()) -> tuple[Result, ...]:
+    """What the messages given to a model say of the calls that it asked for last, in their order.
+
+    `key` is that of the hashes of arguments, `extra` the user's own patterns of soft errors. A result that was not
+    captured is none.
+    """
+    requested: list[Asked] = []
+    told: list[_Told] = []
+    messages = _messages(value)
+    for message in reversed(messages):
+        if _is_own(message):
+            if not told and message is messages[0]:
+                break
+            requested[:0] = asked_in(message)
+        elif requested:
+            break
+        else:
+            told[:0] = _told_in(message)
+    return tuple(_result(one, requested, key, extra) for one in told[:MAX_RESULTS] if not hidden(one.said))
+
+
+def holds_results(value: AttributeValue) -> bool:
+    """Whether a text may hold results after the model's last message."""
+    return isinstance(value, str) and _last_own(value) >= 0
+
+
+def numbered(attributes: Attributes, prefix: str, call_id: str, content: str) -> AttributeValue:
+    """The results at the end of messages that are flattened into attributes, as messages; None where there are none.
+
+    A field of a message is `prefix`, its number and the name of the field; only results have the field `call_id`.
+    """
+    found: dict[int, dict[str, AttributeValue]] = {}
+    for key, value in attributes.items():
+        if key.startswith(prefix):
+            number, _, name = key[len(prefix) :].partition(".")
+            if name in (call_id, content) and number.isdecimal() and len(number) < 6:
+                found.setdefault(int(number), {})[name] = value
+    ends: list[AttributeValue] = []
+    for _, fields in sorted(found.items(), reverse=True):
+        if call_id in fields:
+            ends.insert(0, {"role": "tool", "id": fields[call_id], "content": fields.get(content)})
+        elif ends:
+            break
+    return ends or None
+
+
+def _result(told: _Told, requested: Iterable[Asked], key: bytes, extra: Patterns) -> Result:
+    same = (call for call in requested if (call.call_id == told.call_id if told.call_id else call.name == told.name))
+    call = next(same, Asked(told.call_id, told.name, None))
+    about = Call(told.call_id, call.name or told.name, digest(call.arguments, key))
+    found = soft_error(told.said, command=call.arguments, extra=extra)
+    if found is None:
+        return Result(about)
+    return Result(about, found.flag, found.rule, Failure(*classify((), (found.text,))))
+
+
+def _is_own(message: AttributeValue) -> bool:
+    """Whether the model said it; the Responses API of OpenAI has an item of its own for every call."""
+    return isinstance(message, dict) and (_role(message) in _OWN_ROLES or type_of(message) == "function_call")
+
+
+def _role(message: dict[str, AttributeValue]) -> str:
+    role = message.get("role")
+    return role if isinstance(role, str) else ""
+
+
+def _told_in(message: AttributeValue) -> Iterator[_Told]:
+    if not isinstance(message, dict):
+        return
+    parts = message.get("parts", message.get("content"))
+    inner = [told for part in parts for told in _told_by(part)] if isinstance(parts, list) else []
+    if inner:
+        yield from inner
+    elif _role(message) in _RESULT_ROLES or type_of(message) in _RESULT_TYPES:
+        yield _told(message)
+
+
+def _told_by(part: AttributeValue) -> Iterator[_Told]:
+    if isinstance(part, dict):
+        plain = part if type_of(part) in _RESULT_TYPES else None
+        body = next((part[name] for name in _WRAPPERS if name in part), plain)
+        if isinstance(body, dict):
+            yield _told(body)
+
+
+def _told(value: dict[str, AttributeValue]) -> _Told:
+    call = value.get("origin")
+    if isinstance(call, dict):  # Haystack
+        failed, said = value.get("error"), value.get("result")
+        value = {"id": call.get("id"), "name": call.get("tool_name"), "isError": failed, "result": said}
+    said = next((value[name] for name in _SAID if value.get(name) is not None), None)
+    if said == "":
+        said = []  # nothing, but captured
+    elif isinstance(said, dict) and said.keys() == {"type", "value"}:  # the Vercel AI SDK from 5 on
+        failed = str(said["type"]).startswith("error")
+        said = {"isError": True, "content": said["value"]} if failed else said["value"]
+    elif not hidden(said) and {"is_error", "isError", "status"} & value.keys():
+        said = value
+    return _Told(
+        next(filter(None, (word(value.get(name)) for name in _IDS)), ""),
+        next(filter(None, (word(value.get(name)) for name in _NAMES)), ""),
+        said,
+    )
+
+
+def _messages(value: AttributeValue) -> list[AttributeValue]:
+    """The messages from the model's last one on, or more of them."""
+    if isinstance(value, str) and value[:1] == '"':  # JSON in JSON
+        value = parse(value)
+    if isinstance(value, str):
+        at = _last_own(value)
+        if at < 0:
+            return []
+        start = value.rfind("{", 0, at)
+        last = _array(value[start:]) if value[start:at] in _STARTS else None
+        value = parse(value) if last is None else last
+    for _ in range(3):
+        if isinstance(value, dict):
+            value = parse(next((value[name] for name in (*_HOLDERS, "args") if name in value), None))
+        elif isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+            value = value[0]
+    return value if isinstance(value, list) else []
+
+
+def _last_own(text: str) -> int:
+    """Where the model's last message is marked as its own, if a result may follow it; else -1."""
+    for mark in _OWN_MARKS:
+        at = text.rfind(mark)
+        if at >= 0:
+            return at if _RESULT_MARK.search(text, at) else -1
+    return -1
+
+
+def _array(text: str) -> list[AttributeValue] | None:
+    """The rest of an array from one of its objects on, whatever comes behind it."""
+    try:
+        found = orjson.loads(f"[{text}")
+    except orjson.JSONDecodeError:
+        try:
+            found, _ = _DECODER.raw_decode(f"[{text}")
+        except (ValueError, RecursionError):
+            return None
+    return found if isinstance(found, list) else None
