@@ -33,7 +33,7 @@ from stages import stages
 
 from otelscore.config import Config
 from otelscore.ingest.compression import decompress
-from otelscore.service import make_decoder
+from otelscore.service import make_decoder, make_reader
 
 TRANSPORTS: dict[str, Callable[..., Connection]] = {"grpc": GrpcConnection, "http": HttpConnection}
 WARM_UP = 1.0  # seconds
@@ -105,7 +105,7 @@ def _floor(transport: str, connect: Callable[[int], Connection], bodies: Iterato
 
 def _decode(bodies: Iterator[bytes], gzipped: bool, seconds: float) -> Cost:
     config = Config()
-    traces = make_decoder(config, bytes(32)).traces
+    traces = make_decoder(config, make_reader(config, bytes(32))).traces
     encoding = "gzip" if gzipped else ""
     some = list(islice(bodies, 50))
     count = 0

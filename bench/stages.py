@@ -19,7 +19,7 @@ from otelscore.ingest.decode import Decoder
 from otelscore.pipeline import Pipeline
 from otelscore.scoring.totals import Totals
 from otelscore.scoring.window import Windows
-from otelscore.service import make_decoder
+from otelscore.service import make_decoder, make_reader
 from otelscore.trajectory import builder
 
 STAGES: tuple[tuple[str, object, tuple[str, ...]], ...] = (
@@ -93,7 +93,11 @@ def stages(seconds: float) -> str:
         for name in names:
             setattr(owner, name, watch.timed(stage, getattr(owner, name)))
     config = Config(root_grace=GRACE, late_window=GRACE)
-    decoder, whole, bodies = make_decoder(config, bytes(32)), Pipeline(config, ""), requests("content")
+    decoder, whole, bodies = (
+        make_decoder(config, make_reader(config, bytes(32))),
+        Pipeline(config, ""),
+        requests("content"),
+    )
     settled = int(3 * GRACE / INTERVAL)  # requests until as many spans become final as come
     for count in range(settled):
         _send(decoder, whole, next(bodies), count * INTERVAL)
