@@ -14,7 +14,6 @@ from payloads import SPANS, requests
 from otelscore import pipeline
 from otelscore.config import Config
 from otelscore.dialects import Registry
-from otelscore.ingest import otlp_protobuf
 from otelscore.ingest.decode import Decoder
 from otelscore.pipeline import Pipeline
 from otelscore.scoring.totals import Totals
@@ -23,8 +22,7 @@ from otelscore.service import make_decoder, make_reader
 from otelscore.trajectory import builder
 
 STAGES: tuple[tuple[str, object, tuple[str, ...]], ...] = (
-    ("decode: parse protobuf", otlp_protobuf, ("_parse",)),
-    ("decode: walk the message", Decoder, ("traces",)),
+    ("decode", Decoder, ("traces",)),
     ("read: dialects", Registry, ("read",)),
     ("assemble", Pipeline, ("ingest",)),
     ("close", Pipeline, ("tick",)),

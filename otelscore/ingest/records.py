@@ -48,6 +48,7 @@ class WantedKeys(dict[str, bool]):
 
     def __init__(self, reader: Reader) -> None:
         super().__init__({EVENT_NAME: True})
+        self.raw = RawKeys(self)
         self._reader = reader
 
     def __missing__(self, key: str) -> bool:
@@ -55,6 +56,24 @@ class WantedKeys(dict[str, bool]):
         if len(self) < _MAX_KEYS:
             self[key] = wanted
         return wanted
+
+
+class RawKeys(dict[bytes, str | None]):
+    """Attribute key as it is on the wire -> the key, None where it is not wanted or no UTF-8."""
+
+    def __init__(self, wanted: WantedKeys) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def __missing__(self, raw: bytes) -> str | None:
+        try:
+            key = raw.decode()
+        except UnicodeDecodeError:
+            return None
+        found = key if self._wanted[key] else None
+        if len(self) < _MAX_KEYS:
+            self[raw] = found
+        return found
 
 
 class Origins:

@@ -223,12 +223,6 @@ def test_a_body_cut_off_anywhere_raises_nothing_but_the_senders_error(decoder, r
     assert decoder.traces(body) == whole
 
 
-def test_a_string_that_is_no_utf8_is_the_senders_error(decoder, request_of: Make) -> None:
-    body = request_of({"name": "INVALID"}).SerializeToString().replace(b"INVALID", b"INV\xff\xfeID")
-    with pytest.raises(SenderError, match="bad UTF-8"):
-        decoder.traces(body)
-
-
 def test_logs_give_verdicts_and_exceptions(recorder, decoder) -> None:
     request = ExportLogsServiceRequest()
     of_scope = request.resource_logs.add().scope_logs.add()
