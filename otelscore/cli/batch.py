@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import secrets
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from math import inf
@@ -21,6 +23,7 @@ from otelscore.model import Score, Verdict
 from otelscore.scoring.families import Family
 from otelscore.scoring.labels import group_names
 from otelscore.scoring.window import Row
+from otelscore.trajectory.verdicts import Heard
 
 
 @dataclass(slots=True)
@@ -30,24 +33,55 @@ class Scored:
     scores: list[Score] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)  # one a run, in no order
     families: list[Family] = field(default_factory=list)  # every figure of the runs, in one window that holds them all
-    pending: int = 0  # verdicts about runs that are not in the files
+    verdicts: dict[Verdict, Heard] = field(
+        default_factory=dict
+    )  # those given and those in the files: what became of each
+    repeated: int = 0  # verdicts given that had been given before
     errors: list[str] = field(default_factory=list)  # "path: where: why", one for each part that could not be read
     skipped: list[str] = field(default_factory=list)  # files in folders that are not OTLP
     rejected: int = 0  # spans and log records that were bad
     reason: str = ""  # why the first of them was
 
-    def complain(self) -> None:
-        """Tells on standard error what could not be used; ends the command where some could not be read."""
-        if self.skipped:
-            click.echo(f"Skipped {len(self.skipped)} files that are not OTLP; the first: {self.skipped[0]}", err=True)
-        if self.rejected:
-            click.echo(f"Warning: {self.rejected} bad records were left out; the first: {self.reason}", err=True)
-        if self.pending:
-            click.echo(f"Warning: {self.pending} verdicts are about runs that are not in these files", err=True)
-        for error in self.errors:
-            click.echo(f"Error: {error}", err=True)
-        if self.errors:
-            sys.exit(2)
+
+def complain(*results: Scored) -> None:
+    """Tells on standard error what could not be used; ends the command where some could not be read."""
+    for result in results:
+        if result.skipped:
+            skipped = result.skipped
+            click.echo(f"Skipped {len(skipped)} files that are not OTLP; the first: {skipped[0]}", err=True)
+        if result.rejected:
+            click.echo(f"Warning: {result.rejected} bad records were left out; the first: {result.reason}", err=True)
+    heard = _heard(*results)
+    if heard[Heard.AMBIGUOUS]:
+        remedy = "name the trajectory_id, or the span_id of the agent"
+        click.echo(
+            f"Warning: {heard[Heard.AMBIGUOUS]} verdicts are each about several runs at once; {remedy}", err=True
+        )
+    if heard[Heard.WAITING]:
+        click.echo(f"Warning: {heard[Heard.WAITING]} verdicts are about runs that are not in these files", err=True)
+    errors = [error for result in results for error in result.errors]
+    for error in errors:
+        click.echo(f"Error: {error}", err=True)
+    if errors:
+        sys.exit(2)
+
+
+_BEST_FIRST = (Heard.COUNTED, Heard.AMBIGUOUS, Heard.WAITING, Heard.DUPLICATE, Heard.UNREADABLE, Heard.IGNORED)
+
+
+def _heard(*results: Scored) -> Counter[Heard]:
+    """What became of the verdicts; of one given to several sets of runs, the best."""
+    best: dict[Verdict, Heard] = {}
+    for result in results:
+        for verdict, heard in result.verdicts.items():
+            best[verdict] = min(heard, best.get(verdict, heard), key=_BEST_FIRST.index)
+    return Counter(best.values()) + Counter({Heard.DUPLICATE: max(result.repeated for result in results)})
+
+
+def verdicts_heard(*results: Scored) -> str:
+    """A line that says how many verdicts counted and how many did not; "" where none came."""
+    heard = _heard(*results)
+    return "Verdicts: " + ", ".join(f"{heard[one]} {one}" for one in _BEST_FIRST) if heard else ""
 
 
 def score_paths(
@@ -74,6 +108,7 @@ def score_paths(
         limits_open_spans=sys.maxsize,
         limits_rows=sys.maxsize,
         limits_label_values=sys.maxsize,
+        limits_verdicts=sys.maxsize,
     )
     pipeline = Pipeline(config, __version__)
     scored = Scored()
@@ -90,10 +125,10 @@ def score_paths(
                 scored.skipped.append(f"{item.path}: {item.reason}")
             else:
                 scored.errors.append(": ".join(filter(None, (item.path, item.where, item.reason))))
-        pipeline.ingest(Batch(verdicts=list(verdicts)), 0.0)
+        scored.repeated = pipeline.ingest(Batch(verdicts=list(verdicts)), 0.0).count(Heard.DUPLICATE)
         scored.scores = sorted(pipeline.close_all(0.0), key=lambda score: (score.started_at, score.trajectory_id))
     scored.rows, scored.families = pipeline.rows(), pipeline.figures(0.0)
-    scored.pending = pipeline.verdicts_pending
+    scored.verdicts = pipeline.verdicts.standings()
     return scored
 
 
@@ -126,7 +161,7 @@ def read_verdicts(path: Path, config: Config) -> Iterator[Verdict]:
 
     now, evaluator = time.time_ns(), next(iter(config.verdicts_evaluators), "")
     try:
-        lines = path.read_bytes().splitlines()
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror}") from None
     for number, line in enumerate(lines, start=1):
@@ -137,7 +172,10 @@ def read_verdicts(path: Path, config: Config) -> Iterator[Verdict]:
             if isinstance(given, dict) and given.get("verdict", ...) is None and "score" not in given:
                 continue
             yield verdict_of_json(given, now, config.verdicts_threshold, evaluator)
-        except (orjson.JSONDecodeError, SenderError) as error:
+        except orjson.JSONDecodeError as error:
+            example = '{"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "verdict": "pass"}'
+            raise click.UsageError(f"{path}: line {number}: no JSON ({error}); write it so: {example}") from None
+        except SenderError as error:
             raise click.UsageError(f"{path}: line {number}: {error}") from None
 
 

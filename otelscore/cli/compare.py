@@ -12,7 +12,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from otelscore.cli.batch import read_verdicts, score_paths, with_label
+from otelscore.cli.batch import complain, read_verdicts, score_paths, verdicts_heard, with_label
 from otelscore.cli.options import with_config
 from otelscore.config import Config
 from otelscore.scoring.comparison import difference, log_rank
@@ -65,6 +65,7 @@ def compare(
         groups = [[row for row in results[0].rows if row.labels[at] == value] for value in (first, second)]
     for name, rows in zip((first, second), groups, strict=True):
         if not rows:
+            complain(*results)
             raise click.UsageError(f"no run was found for {name}")
     compared = list(_compare(*groups))
     if as_json:
@@ -72,8 +73,9 @@ def compare(
             click.echo(orjson.dumps(one))
     else:
         _print(first, second, groups, compared)
-    for result in results:
-        result.complain()
+        if heard := verdicts_heard(*results):
+            click.echo(heard)
+    complain(*results)
 
 
 SHARES: dict[str, Callable[[Row], tuple[int, int]]] = {

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from otelscore.cli.batch import Scored
+from otelscore.cli.batch import Scored, verdicts_heard
 from otelscore.model import Outcome, Score, Step
 from otelscore.scoring.figures import values
 from otelscore.scoring.intervals import ClusterSums, success_interval
@@ -32,7 +32,7 @@ def print_report(
     if not console.is_terminal:
         console.width = 10_000  # a pipe has no edge to wrap at
     if not scored.scores:
-        console.print("No agent run was found.")
+        console.print("\n".join(filter(None, ("No agent run was found.", verdicts_heard(scored)))))
         return
     whole = sums_of(scored.rows)
     console.print(_tools(whole) if by == "tool" else _groups(scored.rows, by, at))
@@ -44,6 +44,8 @@ def print_report(
         console.print(_spread(scored.scores))
     console.print()
     _summary(scored.scores, whole, console)
+    if scored.verdicts:
+        console.print(verdicts_heard(scored))
 
 
 def _groups(rows: Sequence[Row], by: str, at: int) -> Table:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import orjson
 
-from otelscore.cli.batch import read_verdicts, score_paths, with_label
+from otelscore.cli.batch import complain, read_verdicts, score_paths, with_label
 from otelscore.cli.options import with_config
 from otelscore.cli.plot import check_plot, draw
 from otelscore.config import Config
@@ -51,6 +51,8 @@ def score(
     """Score the agent runs in files: protobuf requests (.binpb, .pb), OTLP/JSON documents (.json) and JSON lines
     (.jsonl, .ndjson), each also with .gz; folders of them; - for standard input. A run may be spread over all of them.
     """
+    if as_json and as_metrics:
+        raise click.UsageError("--json and --prometheus exclude each other")
     config, at = with_label(config, "agent" if by == "tool" else by)
     if plot is not None:
         check_plot(plot)
@@ -68,4 +70,4 @@ def score(
         print_report(result, config.horizons, by, at)
     if plot is not None:
         draw(result.rows, plot)
-    result.complain()
+    complain(result)

@@ -2,7 +2,8 @@
 
 Sources: N. Mantel, Cancer Chemotherapy Reports 50 (1966) 163-170 (log-rank); R. G. Newcombe, Statistics in Medicine 17
 (1998) 873-890, method 10 (interval of a difference); J. N. K. Rao and A. J. Scott, Biometrics 48 (1992) 577-585 (test
-of clustered shares by effective counts).
+of clustered shares by effective counts); F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110-114 (its degrees of
+freedom).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import hypot, sqrt
 
-from scipy.special import chdtrc
+from scipy.special import chdtrc, stdtr
 
 from otelscore.scoring.intervals import ClusterSums, success_interval
 from otelscore.scoring.survival import LifeTable
@@ -29,6 +30,9 @@ class Difference:
 def difference(first: ClusterSums, second: ClusterSums) -> Difference | None:
     """None where a group has fewer than two clusters.
 
+    The test is Student's t on the numbers of clusters, as in the intervals. Where nothing differs it says p < 0.05 in 3
+    to 7% of comparisons of 20 runs with 20, and in 4 to 6% of those of 100 with 100 (docs/figures.md).
+
     >>> one, other = ClusterSums(), ClusterSums()
     >>> for failed_of_one, failed_of_other in [(1, 3), (0, 2), (2, 5), (1, 0), (0, 4), (1, 2)] * 5:
     ...     one.count(20, failed_of_one, 1)
@@ -43,10 +47,14 @@ def difference(first: ClusterSums, second: ClusterSums) -> Difference | None:
     value = second.success - first.success
     lower = value - hypot(second.success - other[0], one[1] - first.success)
     upper = value + hypot(other[1] - second.success, first.success - one[0])
-    weights = [max(1.0, sums.design_effect) / sums.trials for sums in (first, second)]
     failed = (first.failures + second.failures) / (first.trials + second.trials)
-    variance = failed * (1 - failed) * sum(weights)
-    return Difference(value, lower, upper, float(chdtrc(1, value**2 / variance)) if variance else 1.0)
+    variances = [failed * (1 - failed) * max(1.0, sums.design_effect) / sums.trials for sums in (first, second)]
+    if not failed * (1 - failed):
+        return Difference(value, lower, upper, 1.0)
+    degrees = sum(variances) ** 2 / (
+        variances[0] ** 2 / (first.clusters - 1) + variances[1] ** 2 / (second.clusters - 1)
+    )
+    return Difference(value, lower, upper, float(2 * stdtr(degrees, -abs(value) / sqrt(sum(variances)))))
 
 
 def log_rank(first: LifeTable, second: LifeTable) -> float | None:

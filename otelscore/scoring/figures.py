@@ -9,7 +9,7 @@ from math import inf, log
 from otelscore.scoring.families import Family, Sample
 from otelscore.scoring.intervals import success_interval
 from otelscore.scoring.metrics import METRICS, Per
-from otelscore.scoring.projection import REACHED, fit_step_success
+from otelscore.scoring.projection import REACHED, fit_step_success, likeliest_step_success
 from otelscore.scoring.score import Errors
 from otelscore.scoring.survival import fit_beta_geometric, kaplan_meier
 from otelscore.scoring.window import Sums, Windows
@@ -79,10 +79,10 @@ def _projected(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
         for steps in reached:
             interval = fit.lower**steps, fit.upper**steps
             yield from _with_interval("projected_success_ratio", (str(steps),), fit.value**steps, interval)
-    fit = fit_step_success(sums.not_silent)
-    if fit is not None:
+    not_silent = likeliest_step_success(sums.not_silent)
+    if not_silent is not None:
         for steps in reached:
-            yield "projected_silent_failure_ratio", (str(steps),), 1 - fit.value**steps
+            yield "projected_silent_failure_ratio", (str(steps),), 1 - not_silent**steps
 
 
 def _with_interval(

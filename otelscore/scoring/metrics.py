@@ -396,11 +396,74 @@ _SERVICE = (
         ("transport", "signal"),
     ),
     Metric(
+        "forwarded_requests_total",
+        _C,
+        Per.SERVICE,
+        "Requests that the backend of --forward has taken; at least once, so one may be counted twice after a kill.",
+        ("signal",),
+    ),
+    Metric(
+        "forward_failures_total",
+        _C,
+        Per.SERVICE,
+        "Attempts to pass a request on that failed: the backend was unreachable, did not answer in time (timeout), was "
+        "busy, stumbled (error) or will never take it (rejected); but for the last, they are made again.",
+        ("reason",),
+    ),
+    Metric(
+        "forward_dropped_requests_total",
+        _C,
+        Per.SERVICE,
+        "Requests that the backend will not get: it rejected them, the spool was full, or a file of it was damaged.",
+        ("reason",),
+    ),
+    Metric(
+        "forward_spool_bytes",
+        _G,
+        Per.SERVICE,
+        "Size in bytes of what waits on disk to be passed on; falls when the backend takes it.",
+    ),
+    Metric(
+        "forward_spool_limit_bytes",
+        _G,
+        Per.SERVICE,
+        "Size in bytes that it may have (limits.forward_spool); at it requests are dropped, or refused with "
+        "forward.required.",
+    ),
+    Metric(
+        "forward_spool_requests",
+        _G,
+        Per.SERVICE,
+        "Requests that wait to be passed on.",
+    ),
+    Metric(
+        "forward_spool_oldest_age_seconds",
+        _G,
+        Per.SERVICE,
+        "Seconds since the oldest request that waits to be passed on came; how far the backend is behind.",
+    ),
+    Metric(
+        "score_events_total",
+        _C,
+        Per.SERVICE,
+        "Final runs told of as log events (events.endpoint), by result: sent, failed (the backend did not take them), "
+        "dropped (too many waited).",
+        ("result",),
+    ),
+    Metric(
         "early_final_trajectories_total",
         _C,
         Per.SERVICE,
         "Trajectories that waited for missing parents and were counted before their time, because such spans filled "
         "half of limits.open_spans or the state neared limits.state; parents that come now make no difference.",
+    ),
+    Metric(
+        "doctor_trajectories_total",
+        _C,
+        Per.SERVICE,
+        "Test runs of `otelscore doctor` that closed since the start, by whether a step of theirs failed (ok, error); "
+        "they are in no other figure about runs.",
+        ("outcome",),
     ),
     Metric(
         "open_trajectories",

@@ -11,12 +11,12 @@ vertical adjustment). Profile likelihood: Y. Pawitan, In All Likelihood (2001), 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import exp, fsum, inf
+from math import exp, fsum, inf, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from otelscore.scoring.intervals import CONFIDENCE, t_quantile
@@ -76,50 +76,102 @@ def fit_step_success(trials: Trials) -> StepSuccess | None:
     >>> round(fit.value, 4), round(fit.lower, 4), round(fit.upper, 4)
     (0.9758, 0.9577, 0.9879)
     """
+    if not _enough(trials):
+        return None
+    likelihood = _Likelihood(trials.by_length)
+    best = likelihood.top()
+    effect, quantile = _spread(trials, best)
+    drop = effect * quantile**2 / 2
+    width = sqrt(2 * drop / likelihood.information(best)) / best  # of a parabola, by the logarithm of the hazard
+    bottom = likelihood.at(best) - drop
+    hazards = best, likelihood.reaching(bottom, log(best) + width), likelihood.reaching(bottom, log(best) - width)
+    return StepSuccess(*(exp(-hazard) for hazard in hazards))
+
+
+def likeliest_step_success(trials: Trials) -> float | None:
+    """The same without its interval."""
+    return exp(-_Likelihood(trials.by_length).top()) if _enough(trials) else None
+
+
+def _enough(trials: Trials) -> bool:
     runs = sum(count for count, _ in trials.by_length.values())
     successes = sum(won for _, won in trials.by_length.values())
-    if runs < ENOUGH or successes in (0, runs):
-        return None
-    # All by x = log(-log s), which may be any number; s falls as x rises.
-    likelihood = _Likelihood(trials.by_length)
-    best = brentq(lambda x: likelihood.slope(exp(x)), _LOW, _HIGH, xtol=_CLOSE, rtol=_CLOSE)
-    effect, quantile = _spread(trials, exp(best))
-    bottom = likelihood.at(exp(best)) - effect * quantile**2 / 2
-
-    def below(x: float) -> float:
-        return bottom - likelihood.at(exp(x))
-
-    lowest = brentq(below, best, _HIGH, xtol=_CLOSE, rtol=_CLOSE) if below(_HIGH) > 0 else inf
-    highest = brentq(below, _LOW, best, xtol=_CLOSE, rtol=_CLOSE) if below(_LOW) > 0 else -inf
-    return StepSuccess(*(exp(-exp(x)) for x in (best, lowest, highest)))
+    return runs >= ENOUGH and 0 < successes < runs
 
 
 _LOW, _HIGH = -30.0, 5.0
-"""Between them s rises from less than any float to 1 - 1e-13."""
+"""Logarithms of hazards between which s falls from 1 - 1e-13 to less than any float."""
 
-_CLOSE = 1e-9
-"""How close to a root in x is close enough."""
+_CLOSE = 1e-10
+"""How close to a root, relative to it, is close enough."""
+
+_MOST_STEPS = 100
 
 
 class _Likelihood:
-    """The logarithm of the likelihood of verdicts by the hazard, -log s, in which it is concave."""
+    """The logarithm of the likelihood of verdicts by the hazard, -log s.
+
+    It is concave in the hazard and in the hazard's logarithm, which is why Newton's method finds its way from either
+    start below without a bracket.
+    """
 
     def __init__(self, table: Table) -> None:
         self._lengths, runs, won = _columns(table)
         self._lost = runs - won
+        self._steps_lost = self._lost * self._lengths
+        self._squares_lost = self._steps_lost * self._lengths
         self._steps_won = float(won @ self._lengths)
+        self._squares = runs * self._lengths**2
 
     def at(self, hazard: float) -> float:
         return float(self._lost @ np.log(-np.expm1(-hazard * self._lengths))) - hazard * self._steps_won
 
     def slope(self, hazard: float) -> float:
-        return float((self._lost * self._lengths) @ _odds(hazard * self._lengths)) - self._steps_won
+        return float(self._steps_lost @ _odds(hazard * self._lengths)) - self._steps_won
+
+    def information(self, hazard: float) -> float:
+        """How sharply it bends on average where this is the true hazard (Fisher's)."""
+        return float(self._squares @ _odds(hazard * self._lengths))
+
+    def top(self) -> float:
+        """The hazard at which it is highest.
+
+        Its slope falls ever more slowly, so that steps from below the top never lead beyond it; and the start is below,
+        since 1 / (e^y - 1) > 1 / y - 1 / 2.
+        """
+        hazard = float(self._lost.sum()) / (self._steps_won + float(self._steps_lost.sum()) / 2)
+        for _ in range(_MOST_STEPS):
+            odds = _odds(hazard * self._lengths)
+            step = (float(self._steps_lost @ odds) - self._steps_won) / float(self._squares_lost @ (odds + odds * odds))
+            hazard += step
+            if step <= _CLOSE * hazard:
+                break
+        return hazard
+
+    def reaching(self, height: float, start: float) -> float:
+        """The hazard at which it has no more than this height, on the side of the top of `start`, a logarithm.
+
+        A step from too near the top leads too far, and steps from too far come back without leading too near.
+        """
+        x = start
+        for _ in range(_MOST_STEPS):
+            x = min(max(x, _LOW), _HIGH)
+            hazard = exp(x)
+            above = self.at(hazard) - height
+            if above > 0 and x in (_LOW, _HIGH):
+                return 0.0 if x == _LOW else inf
+            step = above / (hazard * self.slope(hazard))
+            x -= step
+            if abs(step) <= _CLOSE:
+                break
+        return exp(x)
 
 
 def _columns(table: Table) -> tuple[Array, Array, Array]:
     """Lengths, runs and successes, in order of length: rounding must not depend on the order in which runs came."""
-    lengths, runs, won = np.array([(length, *counts) for length, counts in sorted(table.items())], dtype=float).T
-    return lengths, runs, won
+    lengths = sorted(table)
+    runs, won = [table[n][0] for n in lengths], [table[n][1] for n in lengths]
+    return np.array(lengths, dtype=float), np.array(runs, dtype=float), np.array(won, dtype=float)
 
 
 def _odds(hazards: Array) -> Array:
@@ -134,21 +186,26 @@ def _spread(trials: Trials, hazard: float) -> tuple[float, float]:
     """
     if not trials.clusters:
         return 1.0, _Z
-    lengths, all_runs, all_won = _columns(trials.by_length)
-    odds = _odds(hazard * lengths)
-    named = Counter[int](), Counter[int]()  # runs and successes in clusters, by length
+    lengths, _, _ = _columns(trials.by_length)
+    odds = dict(zip(lengths.tolist(), _odds(hazard * lengths).tolist(), strict=True))
+
+    def slopes(table: Table) -> Iterator[float]:
+        return (n * ((runs - won) * odds[n] - won) for n, (runs, won) in table.items())
+
+    named = Counter[tuple[int, bool]]()  # runs in clusters by length and success
     for table in trials.clusters.values():
-        for length, counts in table.items():
-            for counter, count in zip(named, counts, strict=True):
-                counter[length] += count
-    runs, won = all_runs - [named[0][n] for n in lengths], all_won - [named[1][n] for n in lengths]
-    clusters = len(trials.clusters) + int(runs.sum())
+        for n, (runs, won) in table.items():
+            named[n, True] += won
+            named[n, False] += runs - won
+    loose = [(n, won - named[n, True], runs - won - named[n, False]) for n, (runs, won) in trials.by_length.items()]
+    clusters = len(trials.clusters) + sum(won + lost for _, won, lost in loose)
     if clusters < 2:
         return 1.0, inf
-    squares = fsum(_Likelihood(table).slope(hazard) ** 2 for table in trials.clusters.values())
-    squares += float(won @ lengths**2 + (runs - won) @ (lengths * odds) ** 2)
-    information = float(all_runs @ (lengths**2 * odds))
-    return max(1.0, squares * clusters / (clusters - 1) / information), t_quantile(clusters - 1)
+    # Sums that are exact, or in order of length, do not depend on the order in which runs came.
+    squares = [fsum(slopes(table)) ** 2 for table in trials.clusters.values()]
+    squares += [n * n * (won + lost * odds[n] ** 2) for n, won, lost in loose]
+    information = fsum(runs * n * n * odds[n] for n, (runs, _) in trials.by_length.items())
+    return max(1.0, fsum(squares) * clusters / (clusters - 1) / information), t_quantile(clusters - 1)
 
 
 def _count(table: Table, steps: int, success: bool, sign: int) -> None:

@@ -12,13 +12,13 @@ J. Interactive Marketing 21 (2007) 76-90 (beta-geometric).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp, hypot, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaln, gammaln, ndtri, psi, zeta
+from scipy.special import betaln, ndtri
 
 from otelscore.scoring.intervals import CONFIDENCE
 
@@ -47,13 +47,17 @@ class LifeTable:
         else:
             del table[at]
 
-    def at_risk(self) -> Iterator[tuple[int, int, int]]:
-        """(step, runs that took it and had no event before, runs that have it there), where a run ends or fails."""
-        runs = sum(self.events.values()) + sum(self.censored.values())
-        for step in sorted(self.events.keys() | self.censored.keys()):
-            events = self.events.get(step, 0)
-            yield step, runs, events
-            runs -= events + self.censored.get(step, 0)
+    def by_step(self) -> tuple[Array, Array]:
+        """(runs that took it and had no event before, runs that have it there) of each step up to the last taken.
+
+        In order of the steps, so that rounding does not depend on the order in which runs came.
+        """
+        longest = max((*self.events, *self.censored), default=0)
+        events, at_risk = np.zeros(longest + 1), np.zeros(longest + 1)
+        events[list(self.events)] = list(self.events.values())
+        at_risk[list(self.censored)] = list(self.censored.values())
+        at_risk += events
+        return at_risk[::-1].cumsum()[::-1][1:], events[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +82,16 @@ def kaplan_meier(table: LifeTable, horizons: Sequence[int]) -> list[Point]:
     >>> [(point.steps, point.at_risk, round(point.survival, 3)) for point in kaplan_meier(table, (2, 5, 10))]
     [(2, 30, 1.0), (5, 25, 0.833), (10, 20, 0.667)]
     """
-    points: list[Point] = []
-    wanted = iter(horizons)
-    horizon = next(wanted, None)
-    survival, variance = 1.0, 0.0
-    for step, at_risk, events in table.at_risk():
-        while horizon is not None and horizon < step:
-            points.append(_point(horizon, at_risk, survival, variance))
-            horizon = next(wanted, None)
-        survival *= 1 - events / at_risk
-        if events < at_risk:
-            variance += events / (at_risk * (at_risk - events))
-        if horizon == step:
-            points.append(_point(horizon, at_risk, survival, variance))
-            horizon = next(wanted, None)
-    if horizon is not None:
-        points += [Point(steps, 0) for steps in (horizon, *wanted)]
-    return points
+    at_risk, events = table.by_step()
+    survival = np.cumprod(1 - events / at_risk)
+    left = np.where(events < at_risk, at_risk - events, np.inf)  # where nobody is, so is no survival to vary
+    variance = np.cumsum(events / (at_risk * left))
+    return [
+        _point(n, int(at_risk[n - 1]), float(survival[n - 1]), float(variance[n - 1]))
+        if n <= len(at_risk)
+        else Point(n, 0)
+        for n in horizons
+    ]
 
 
 def _point(steps: int, at_risk: int, survival: float, variance: float) -> Point:
@@ -136,11 +133,10 @@ def fit_beta_geometric(table: LifeTable) -> BetaGeometric | None:
     >>> round(fit.alpha, 3), round(fit.beta, 3)
     (0.668, 3.806)
     """
-    events = sum(table.events.values())
-    if not events or events + sum(table.censored.values()) < SUPPORT:
+    if not table.events or sum(table.events.values()) + sum(table.censored.values()) < SUPPORT:
         return None
     likelihood = _Likelihood(table)
-    u, v = 0.0, log(likelihood.steps / events)  # the logarithms of alpha and beta
+    u, v = 0.0, log(likelihood.steps / likelihood.events)  # the logarithms of alpha and beta
     height, slope, bend = likelihood.at(u, v)
     damping = 1e-3
     for _ in range(_MOST_STEPS):
@@ -169,30 +165,27 @@ _MOST_STEPS, _STRIDE, _GAIN, _LEAST_DAMPING = 100, 2.0, 1e-4, 1e-6
 class _Likelihood:
     """The logarithm of the likelihood of a life table, by the logarithms of alpha and beta.
 
-    An event at step t has the probability B(a + 1, b + t - 1) / B(a, b), none in t steps B(a, b + t) / B(a, b). In
-    logarithms that is a weighted sum of log-gammas at b + t - 1, b + t, b, each with and without a.
+    Of the runs that come to step j without an event, counted from 0, the share a / (a + b + j) have it there (Fader and
+    Hardie's recursion), so the likelihood is the product of these shares and of their complements over all steps taken:
+    a weighted sum of the logarithms of a, of b + j and of a + b + j.
     """
 
     def __init__(self, table: LifeTable) -> None:
-        self._events = float(sum(table.events.values()))
-        # In order of the steps, so that rounding does not depend on the order in which runs came.
-        ends = [(step - 1, step, runs) for step, runs in sorted(table.events.items())]
-        ends += [(step, step, runs) for step, runs in sorted(table.censored.items())]
-        survived, taken, runs = np.array(ends, dtype=float).T
-        self.steps = float(runs @ taken)
-        self._steps = np.concatenate((survived, [0], taken, [0]))
-        self._weights = np.concatenate((runs, [-runs.sum()], -runs, [runs.sum()]))
-        self._with_a = np.repeat([0.0, 1.0], len(runs) + 1)
-        self._weights_with_a = self._weights * self._with_a
+        at_risk, events = table.by_step()
+        self.steps, self.events = float(at_risk.sum()), float(events.sum())
+        self._weights = np.concatenate((at_risk - events, -at_risk))
+        self._before = np.tile(np.arange(len(events), dtype=float), 2)
+        self._with_a = slice(len(events), None)
 
     def at(self, u: float, v: float) -> tuple[float, tuple[float, float], tuple[float, float, float]]:
         """Its value, gradient and Hessian (uu, uv, vv)."""
         a, b = exp(u), exp(v)
-        at = self._steps + a * self._with_a + b
-        first, second = psi(at), zeta(2, at)
-        value = self._weights @ gammaln(at) + self._events * u
-        by_a, by_b = float(self._weights_with_a @ first) + self._events / a, float(self._weights @ first)
-        by_ab, by_bb = float(self._weights_with_a @ second), float(self._weights @ second)
-        by_aa = by_ab - self._events / a**2
-        bend = a * (a * by_aa + by_a), a * b * by_ab, b * (b * by_bb + by_b)
-        return float(value), (a * by_a, b * by_b), bend
+        terms = self._before + b
+        terms[self._with_a] += a
+        value = float(self._weights @ np.log(terms)) + self.events * u
+        first = self._weights / terms
+        second = first / terms
+        by_a, by_b = float(first[self._with_a].sum()), float(first.sum())
+        by_ab, by_bb = float(second[self._with_a].sum()), float(second.sum())
+        bend = a * by_a - a * a * by_ab, -a * b * by_ab, b * by_b - b * b * by_bb
+        return value, (self.events + a * by_a, b * by_b), bend

@@ -74,27 +74,40 @@ class VerdictBook:
         """Takes a verdict; (what became of it, ids of the runs whose verdict may have changed)."""
         if verdict in self._seen:
             return Heard.DUPLICATE, []
-        is_asked = _folded(verdict.evaluator) in self._rank
-        if verdict.passed is None and not is_asked:
+        if verdict.passed is None and not self._is_asked(verdict):
             return Heard.IGNORED, []
         self._seen[verdict] = self.changed[verdict] = now + self._wait
         if len(self._seen) > self._limit:
             self._expire(next(iter(self._seen)))
             self.dropped += 1
-        if not is_asked:
+        standing, runs = self._standing(verdict)
+        if standing is Heard.UNREADABLE:
+            self.unusable.append((verdict, Unusable.UNREADABLE))
+        elif standing is not Heard.IGNORED:
+            insort(self._verdicts.setdefault(_target(verdict), []), verdict, key=_time)
+            self._tell_ambiguous(_target(verdict))
+        return standing, runs
+
+    def standings(self) -> dict[Verdict, Heard]:
+        """What has become by now of each verdict that is held."""
+        return {verdict: self._standing(verdict)[0] for verdict in self._seen}
+
+    def _standing(self, verdict: Verdict) -> tuple[Heard, list[str]]:
+        """What `add` would say of it now if it were new."""
+        if not self._is_asked(verdict):
             return Heard.IGNORED, []
         target = _target(verdict)
         if verdict.passed is None or not target:
-            self.unusable.append((verdict, Unusable.UNREADABLE))
             return Heard.UNREADABLE, []
-        insort(self._verdicts.setdefault(target, []), verdict, key=_time)
         begun = self._begun_at(target)
         if isinstance(target, str):
             begun = _last_before(begun, (verdict.time + 1, ""))
         if len(begun) == 1:
             return Heard.COUNTED, [begun[0].run_id]
-        self._tell_ambiguous(target)
         return (Heard.AMBIGUOUS if begun else Heard.WAITING), []
+
+    def _is_asked(self, verdict: Verdict) -> bool:
+        return _folded(verdict.evaluator) in self._rank
 
     def enter(self, run_id: str, start: int, targets: tuple[Target, ...]) -> set[str]:
         """A run closed, for the first time or again; ids of the runs whose verdict may have changed, also its own."""

@@ -51,12 +51,27 @@ def test_the_table_names_both_and_says_what_p_is():
     assert "p: how often a difference so large" in printed
 
 
+def test_verdicts_about_the_runs_of_either_set_count(tmp_path):
+    ids = [
+        json.loads(line)["trace_id"]
+        for line in CliRunner().invoke(main, ["score", "--json", str(PYDANTIC), str(STRANDS)]).stdout.splitlines()
+    ]
+    verdicts = tmp_path / "verdicts.jsonl"
+    verdicts.write_text("".join(json.dumps({"trace_id": one, "verdict": "pass"}) + "\n" for one in [*ids, "ab" * 16]))
+    result = compare(PYDANTIC, STRANDS, "--verdicts", verdicts)
+    assert "Verdicts: 33 counted, 0 ambiguous, 1 waiting, 0 duplicate" in result.stdout
+    assert "1 verdicts are about runs that are not in these files" in result.stderr
+    assert result.exit_code == 0
+    assert compared(PYDANTIC, STRANDS, "--verdicts", verdicts)["tasks passed"]["a"] == 1.0
+
+
 @pytest.mark.parametrize(
     ("args", "reason"),
     [
         ((PYDANTIC, STRANDS, "--by", "agent"), "go together"),
         ((PYDANTIC, STRANDS, "--in", PYDANTIC), "go together"),
         (("1.0", "2.0", "--by", "service.version", "--in", PYDANTIC), "no run was found for 1.0"),
+        ((PYDANTIC, "missing"), "missing: No such file"),
         (("1.0", "2.0", "--by", "le", "--in", PYDANTIC), "cannot be a label"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 from support import KEYS, STEP_KEYS
+from written import span
 
 from otelscore.cli.main import main
 
@@ -98,6 +99,63 @@ def test_a_verdict_that_cannot_be_read_ends_the_command_with_its_line(tmp_path, 
     result = score(RETRIED, "--verdicts", file)
     assert result.exit_code == 2
     assert f"{file}: line 2: " in result.stderr
+
+
+def judged(tmp_path: Path, *verdicts: dict[str, object]) -> tuple[dict[str, bool | None], str]:
+    """Whether each run passed, by its agent, and what the report says of the verdicts.
+
+    Trace 1 holds the runs of a and b below one request; c and then d, a trace each, are of one session.
+    """
+    agent = {"gen_ai__operation__name": "invoke_agent", "session__id": "s"}
+    tool = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "search"}
+    requests = [
+        span(1, 1, 0, 9, http__request__method="POST"),
+        *(span(1, 2 + i, 1 + i, 2 + i, gen_ai__agent__name=name, **agent) for i, name in enumerate("ab")),
+        *(
+            request
+            for trace, name in ((2, "c"), (3, "d"))
+            for request in (
+                span(trace, 1, 10 * trace, 10 * trace + 5, gen_ai__agent__name=name, **agent),
+                span(trace, 2, 10 * trace, 10 * trace + 1, **tool),
+            )
+        ),
+    ]
+    (tmp_path / "runs.jsonl").write_text("\n".join(requests))
+    (tmp_path / "verdicts.jsonl").write_text("\n".join(map(json.dumps, verdicts)))
+    arguments = (tmp_path / "runs.jsonl", "--verdicts", tmp_path / "verdicts.jsonl")
+    scores = map(json.loads, score("--json", *arguments).stdout.splitlines())
+    report = score(*arguments)
+    assert report.exit_code == 0
+    said = [line for line in report.stdout.splitlines() if line.startswith("Verdicts: ")]
+    return {one["agent"]: one["task_passed"] for one in scores}, said[-1]
+
+
+def test_a_verdict_about_a_trace_of_several_runs_is_ambiguous_and_told(tmp_path):
+    trace = {"trace_id": f"{1:032x}", "verdict": "fail"}
+    passed, said = judged(tmp_path, trace, {**trace, "span_id": f"{3:016x}"}, trace, {**trace, "evaluator": "style"})
+    assert passed == {"a": None, "b": False, "c": None, "d": None}
+    assert said == "Verdicts: 1 counted, 1 ambiguous, 0 waiting, 1 duplicate, 0 unreadable, 1 ignored"
+    arguments = (tmp_path / "runs.jsonl", "--verdicts", tmp_path / "verdicts.jsonl")
+    assert "1 verdicts are each about several runs at once; name the trajectory_id" in score(*arguments).stderr
+
+
+def test_a_verdict_about_a_session_is_for_its_last_run(tmp_path):
+    assert judged(tmp_path, {"session_id": "s", "verdict": "pass"})[0] == {"a": None, "b": None, "c": None, "d": True}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_latest_verdict_of_the_first_evaluator_decides_and_of_equals_fail(tmp_path, reverse):
+    def says(trace: int, verdict: str, second: int, evaluator: str = "task_success") -> dict[str, object]:
+        time = f"2026-01-31T12:00:{second:02}Z"
+        return {"trace_id": f"{trace:032x}", "verdict": verdict, "time": time, "evaluator": evaluator}
+
+    verdicts = [
+        *(says(2, "pass", 2), says(2, "fail", 1), says(2, "fail", 3, evaluator="task_completion")),
+        *(says(3, "pass", 1), says(3, "fail", 1)),
+    ]
+    passed, said = judged(tmp_path, *(reversed(verdicts) if reverse else verdicts))
+    assert (passed["c"], passed["d"]) == (True, False)
+    assert said.startswith("Verdicts: 5 counted, 0 ambiguous")
 
 
 def test_the_figures_are_those_of_metrics_with_one_window_for_all():

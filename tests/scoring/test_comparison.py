@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lifelines.statistics import logrank_test
+from scipy.stats import t
 
 from otelscore.scoring.comparison import difference, log_rank
 from otelscore.scoring.intervals import ClusterSums
@@ -65,14 +66,21 @@ def test_groups_without_a_failure_do_not_differ():
     assert found.lower < 0 < found.upper
 
 
-def test_where_nothing_differs_few_tests_say_so_though_runs_do():
+def test_the_difference_is_tested_by_students_t_on_the_number_of_runs():
+    one, other = clustered([(10, 2)] * 6), clustered([(10, 1)] * 6)  # alike, so that the design effect is 1
+    statistic = 0.1 / (0.15 * 0.85 * 2 / 60) ** 0.5
+    assert difference(one, other).p_value == pytest.approx(2 * t.sf(statistic, 2 * (6 - 1)))
+
+
+@pytest.mark.parametrize("runs", [20, 100])
+def test_where_nothing_differs_few_tests_say_so_though_runs_do(runs):
     dice = np.random.default_rng(3)
 
     def group() -> ClusterSums:
-        success = dice.beta(9.5, 0.5, 60)
-        steps = dice.integers(5, 40, 60)
+        success = dice.beta(0.97 * 19, 0.03 * 19, runs)
+        steps = dice.integers(5, 61, runs)
         return clustered(zip(steps, dice.binomial(steps, 1 - success), strict=True))
 
-    alarms = [difference(group(), group()) for _ in range(400)]
-    assert 0.02 <= np.mean([found.p_value < 0.05 for found in alarms]) <= 0.09
+    alarms = [difference(group(), group()) for _ in range(800)]
+    assert 0.03 <= np.mean([found.p_value < 0.05 for found in alarms]) <= 0.08
     assert 0.92 <= np.mean([found.lower <= 0 <= found.upper for found in alarms]) <= 0.99

@@ -187,6 +187,32 @@ def test_the_figures_are_the_same_to_the_last_bit_in_whatever_order_runs_came(ru
 
 
 @given(st.data())
+@settings(max_examples=30)
+def test_rows_that_have_left_leave_no_trace_in_the_last_bit_of_any_figure(runs, data):
+    dice = data.draw(st.randoms(use_true_random=False))
+    few = [row_of(trajectory) for trajectory in data.draw(st.lists(runs, min_size=2, max_size=6))]
+    rows = [
+        replace(row, labels=GROUP, steps=steps, verdict=dice.random() < 0.9**steps, cluster=dice.choice(["", "x", "y"]))
+        for row in few * 25
+        if row.outcome
+        for steps in [dice.randint(max(row.steps, 1), 20)]
+    ]
+    staying = set(dice.sample(range(len(rows)), len(rows) // 2))
+    results = []
+    for _ in range(2):
+        windows = Windows((3600.0,), 1000)
+        for i in dice.sample(range(len(rows)), len(rows)):
+            windows.add(str(i), rows[i], 1000.0)
+        for i in dice.sample(range(len(rows)), len(rows)):
+            if i not in staying:
+                windows.remove(str(i))
+        results.append(shown(Figures(windows, (10, 50), GROUP), 1000.0))
+    at_once = values(sums_of(rows[i] for i in staying), (10, 50))
+    results.append({(name, *GROUP, "1h", *labels): value for name, labels, value in at_once if value is not None})
+    assert results[0] == results[1] == (results[2] if staying else {})
+
+
+@given(st.data())
 def test_ratios_are_shares(runs, data):
     windows = Windows((3600.0,), 1000)
     for i, trajectory in enumerate(data.draw(st.lists(runs, max_size=8))):

@@ -137,6 +137,19 @@ def test_of_its_verdicts_the_latest_wins_and_of_equals_fail(book):
     assert judged(book, run) is False
 
 
+def test_what_became_of_each_verdict_follows_the_runs_as_they_come(book):
+    a, b = two()
+    said = [says(False), says(True, span="b"), says(True, trace=OTHER_TRACE), says(None), says(True, evaluator="style")]
+    for verdict in said:
+        book.add(verdict, 0.0)
+    waiting, lasting = [Heard.WAITING] * 3, [Heard.UNREADABLE, Heard.IGNORED]
+    assert book.standings() == dict(zip(said, [*waiting, *lasting], strict=True))
+    enter(book, a)
+    assert list(book.standings().values()) == [Heard.COUNTED, Heard.WAITING, Heard.WAITING, *lasting]
+    enter(book, b)
+    assert list(book.standings().values()) == [Heard.AMBIGUOUS, Heard.COUNTED, Heard.WAITING, *lasting]
+
+
 def test_a_verdict_that_is_repeated_is_not_new(book):
     assert book.add(says(True), 0.0)[0] is Heard.WAITING
     assert book.add(says(True), 1.0)[0] is Heard.DUPLICATE
