@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -50,9 +50,20 @@ class _Waiting:
 
 
 class Durable:
-    """A pipeline behind one lock, with or without a store."""
+    """A pipeline behind one lock, with or without a store.
 
-    def __init__(self, config: Config, version: str, clock: Clock, store: Store | None) -> None:
+    `tell` is given the scores of runs that are final, each once, when that is stored; it must not wait.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        version: str,
+        clock: Clock,
+        store: Store | None,
+        tell: Callable[[Sequence[Score]], None] = lambda _: None,
+    ) -> None:
+        self._tell = tell
         self._clock = clock
         self._store = store
         self._lock = threading.Lock()
@@ -237,6 +248,7 @@ class Durable:
             self._pipeline.tally.reach("state")
 
     def _forget_changes(self) -> None:
+        self._tell([self._as_judged(score) for score in self._pipeline.changes.finals])
         self._pipeline.changes.clear()
         self._pipeline.verdicts.changed.clear()
         self._pipeline.totals.changed.clear()

@@ -28,6 +28,15 @@ UNSET, OK, ERROR = 0, 1, 2  # Status.StatusCode numbers of the same file
 SCORING_VERSION = 1
 """Rises whenever the same spans give other figures; CHANGELOG.md says which."""
 
+OWN_SCOPE = "otelscore"
+"""Scope of otelscore's own telemetry, which is never scored and never a verdict."""
+
+INSTANCE_HEADER = "otelscore-instance"
+"""What a process sends to other backends says by this header from whom it is, so that it knows it if it comes back."""
+
+DOCTOR_SERVICE = "otelscore-doctor"
+"""The `service.name` of the test runs of `otelscore doctor`: counted as such, and in no figure about runs."""
+
 
 class SenderError(ValueError):
     """The request is wrong and stays wrong: the sender must not retry (gRPC INVALID_ARGUMENT, HTTP 400)."""

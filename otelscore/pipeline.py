@@ -12,7 +12,18 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from otelscore.config import Config
-from otelscore.model import SCORING_VERSION, Batch, Kind, OverloadedError, Score, Span, Trajectory, Verdict
+from otelscore.model import (
+    DOCTOR_SERVICE,
+    OWN_SCOPE,
+    SCORING_VERSION,
+    Batch,
+    Kind,
+    OverloadedError,
+    Score,
+    Span,
+    Trajectory,
+    Verdict,
+)
 from otelscore.scoring.families import Family, service_family
 from otelscore.scoring.figures import Figures
 from otelscore.scoring.labels import LabelLimiter
@@ -22,9 +33,6 @@ from otelscore.scoring.window import Row, Windows, judged, make_row
 from otelscore.tally import Tally
 from otelscore.trajectory.assembler import Assembler, Closed, Final, Graces, Standing
 from otelscore.trajectory.verdicts import Heard, Target, VerdictBook, targets_of
-
-OWN_SCOPE = "otelscore"
-"""Scope of otelscore's own telemetry, which is never scored."""
 
 _LABEL_HOLD = 7 * 86_400.0
 """Seconds for which a label value that nobody uses keeps its series, at the least."""
@@ -66,12 +74,14 @@ class Changes:
     gone: list[int] = field(default_factory=list)
     entries: list[int] = field(default_factory=list)  # of the journal that hold nothing that can still change
     last_request: int = 0  # the last one that is in the counters
+    finals: list[Score] = field(default_factory=list)  # of the runs that these changes count
 
     def clear(self) -> None:
         self.scored.clear()
         self.changed.clear()
         self.gone.clear()
         self.entries.clear()
+        self.finals.clear()
 
 
 class Pipeline:
@@ -208,18 +218,19 @@ class Pipeline:
     def close_all(self, now: float) -> list[Score]:
         """Closes everything for good: the end of files, never of a service."""
         self.limiter.now = now
-        scores = list(self._digest(self.assembler.close_all(now), now))
+        events = list(self.assembler.close_all(now))
+        # All runs are known before the first is final, so that a session's verdict is counted for its last run alone.
+        for event in events:
+            if isinstance(event, Closed):
+                for trajectory in filter(self.is_scored, event.trajectories):
+                    self.verdicts.enter(trajectory.trajectory_id, trajectory.start, targets_of(trajectory))
+        scores = list(self._digest(events, now))
         self._count_unusable()
         return scores
 
     def rows(self) -> list[Row]:
         """The rows of all runs in the longest window."""
         return self._windows.held()
-
-    @property
-    def verdicts_pending(self) -> int:
-        """Verdicts about runs that have not come."""
-        return self.verdicts.pending
 
     def families(self, now: float) -> list[Family]:
         """Every metric as of `now`."""
@@ -321,6 +332,7 @@ class Pipeline:
                     self._release(event.trace_id, now)
 
     def _close(self, event: Closed, now: float) -> Iterator[Score]:
+        self.tally.count_doctor(event.trajectories)
         wanted = [trajectory for trajectory in event.trajectories if self.is_scored(trajectory)]
         gone = {*event.withdrawn, *(trajectory.trajectory_id for trajectory in event.trajectories)}
         gone -= {trajectory.trajectory_id for trajectory in wanted}
@@ -385,6 +397,7 @@ class Pipeline:
         config = self._config
         return (
             not trajectory.fault  # injected faults stay out of production figures
+            and trajectory.origin.service != DOCTOR_SERVICE  # the doctor's runs are none of production
             and len(trajectory.steps) >= config.min_steps
             and _passes(trajectory.origin.service, config.include_service, config.exclude_service)
             and _passes(trajectory.agent, config.include_agent, config.exclude_agent)
@@ -392,7 +405,9 @@ class Pipeline:
 
     def _judge(self, run_id: str, now: float) -> None:
         """Gives a run the verdict that now counts."""
-        scored = self._scored.get(run_id) or self._judgeable[run_id]
+        scored = self.run(run_id)
+        if scored is None:  # it has yet to close, at the end of files, and is judged then
+            return
         verdict = self.verdicts.verdict_of(run_id)
         passed = None if verdict is None else verdict.passed
         if scored.trajectory is not None:
@@ -411,6 +426,7 @@ class Pipeline:
         if scored is None or scored.trajectory is None or scored.score is None:
             return
         self.totals.fold(scored.trajectory, scored.score, scored.row.labels, now)
+        self.changes.finals.append(scored.score)
         scored.trajectory = scored.score = None
         scored.final, scored.until = True, now + self._config.verdict_window
         self._judgeable[run_id] = scored

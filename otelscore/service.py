@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -20,13 +22,19 @@ from otelscore.dialects.mapping import UserMapping, with_mapping
 from otelscore.dialects.verdict_json import verdict_of_json
 from otelscore.durable import Durable
 from otelscore.export import verdicts
+from otelscore.export.backend import Backend
+from otelscore.export.events import Events
+from otelscore.export.forward import Forwarder
 from otelscore.export.http import MetricsApp
 from otelscore.export.prometheus import make_registry
+from otelscore.export.sending import make_sender
+from otelscore.export.spool import Spool
+from otelscore.ingest import otlp_protobuf
 from otelscore.ingest.decode import Decoder
 from otelscore.ingest.grpc import GrpcServer
 from otelscore.ingest.http import OtlpHttp
 from otelscore.ingest.receiver import Receiver, Result, Signal
-from otelscore.model import Batch, Clock, Kind, Reader, Verdict
+from otelscore.model import INSTANCE_HEADER, Batch, Clock, Kind, Reader, Score, Verdict
 from otelscore.plugins import PluginError, load_dialects
 from otelscore.scoring.families import Family, service_family
 from otelscore.serving import HttpServer, PortInUseError
@@ -124,13 +132,20 @@ class Service:
         self._config = config
         self._clock = clock or steady_clock()
         self._lock = threading.Lock()
+        instance = secrets.token_hex(8)
+        forward_to, tell_to = _backend(config, "forward", instance), _backend(config, "events", instance)
+        self._backends = [backend for backend in (forward_to, tell_to) if backend]
+        events = Events(tell_to, __version__) if tell_to else None
         store = _open_store(config)
         try:
-            self._durable = Durable(config, __version__, self._clock, store)
+            tell = events.emit if events else _tell_nobody
+            self._durable = Durable(config, __version__, self._clock, store, tell)
         except ValueError as error:
             raise StartError(f"labels: {error}") from None
         except StoreError as error:
             raise StartError(f"{error}; see --state") from None
+        forwarder = _make_forwarder(config, forward_to, self._durable.reach)
+        self._exporters: list[Forwarder | Events] = [exporter for exporter in (forwarder, events) if exporter]
         self._requests = Counter(dict.fromkeys(product(TRANSPORTS, Signal, Result), 0))
         self._complained: dict[tuple[str, ...], float] = {}
         self._reached = self._durable.reached()
@@ -147,6 +162,8 @@ class Service:
             self._count,
             self._durable.reach,
             config.limits_request_size,
+            forwarder.passing_on if forwarder else lambda *_: nullcontext(),
+            instance,
         )
         concurrency, patience = config.limits_concurrent_requests, config.limits_request_time
         grpc, http, metrics = config.grpc_endpoint, config.http_endpoint, config.metrics_endpoint
@@ -175,16 +192,21 @@ class Service:
             grpc = _open("OTLP/gRPC", "--grpc", self._config.grpc_endpoint, self._grpc.start)
             opened.append(lambda: self._grpc.stop(DRAIN))
             http = _open("OTLP/HTTP", "--http", self._config.http_endpoint, self._http.start)
+            opened.append(lambda: self._http.stop(DRAIN))
+            self._check_backends(grpc, http, metrics)
         except StartError:
             for close in reversed(opened):
                 close()
             raise
         self._ticker.start()
+        for exporter in self._exporters:
+            exporter.start()
         self._started = True
         ports = Ports(grpc, http, metrics)
         log.info(
             "listening",
             version=__version__,
+            decoder="compiled" if otlp_protobuf.__file__.endswith(".so") else "interpreted",
             grpc=str(Address(self._config.grpc_endpoint.host, grpc)),
             http=str(Address(self._config.http_endpoint.host, http)),
             metrics=str(Address(self._config.metrics_endpoint.host, metrics)),
@@ -202,6 +224,8 @@ class Service:
         self._ticker.join()
         self._metrics.stop(DRAIN)
         self._durable.close()
+        for exporter in self._exporters:
+            exporter.stop(DRAIN)
         log.info("stopped")
 
     def _is_ready(self) -> bool:
@@ -212,6 +236,8 @@ class Service:
     def families(self) -> list[Family]:
         """Every metric as it is now."""
         families = list(self._durable.families())
+        for exporter in self._exporters:
+            families += exporter.families()
         with self._lock:
             requests: dict[tuple[str, ...], float] = {key: float(n) for key, n in self._requests.items()}
         unreadable: dict[tuple[str, ...], float] = {
@@ -222,6 +248,17 @@ class Service:
         families.append(service_family("requests_total", requests))
         families.append(service_family("decode_errors_total", unreadable))
         return families
+
+    def _check_backends(self, grpc: int, http: int, metrics: int) -> None:
+        config = self._config
+        listeners = [
+            (config.grpc_endpoint.host, grpc),
+            (config.http_endpoint.host, http),
+            (config.metrics_endpoint.host, metrics),
+        ]
+        for backend in self._backends:
+            if backend.is_one_of(listeners):
+                raise StartError(f"{backend.url} is where this otelscore listens; name another backend")
 
     def _read_verdict(self, given: object) -> Verdict:
         config = self._config
@@ -290,6 +327,35 @@ class Service:
                 error=type(error).__name__,
                 where=where,
             )
+
+
+def _backend(config: Config, section: str, instance: str) -> Backend | None:
+    names = ("endpoint", "protocol", "headers", "tls_ca_file", "tls_cert_file", "tls_key_file")
+    url, protocol, headers, *files = (getattr(config, f"{section}_{name}") for name in names)
+    try:
+        return Backend(url, protocol, (*headers, (INSTANCE_HEADER, instance)), *files) if url else None
+    except ValueError as error:
+        raise StartError(f"{section}.{error}") from None
+
+
+def _make_forwarder(config: Config, backend: Backend | None, reach: Callable[[str], None]) -> Forwarder | None:
+    folder = None if config.state == "none" else Path(config.state).expanduser() / "forward"
+    if backend is None:
+        if folder is not None and any(folder.glob("*")):
+            log.warning(
+                "requests wait to be passed on, but nobody says where to: give --forward, or delete them",
+                folder=str(folder),
+            )
+        return None
+    try:
+        spool = Spool(folder, config.limits_forward_spool, sync=config.durability == "power")
+    except OSError as error:
+        raise StartError(f"the forward spool {folder} cannot be used: {error.strerror}; see --state") from None
+    return Forwarder(make_sender(backend), spool, config.forward_required, reach)
+
+
+def _tell_nobody(_: Sequence[Score]) -> None:
+    """Where scores are not sent as events."""
 
 
 def _open_store(config: Config) -> Store | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from otelscore.config import LIMITS
+from otelscore.model import DOCTOR_SERVICE, Trajectory
 from otelscore.scoring.families import Family, service_family
 from otelscore.scoring.labels import LabelLimiter
 from otelscore.scoring.window import Windows
@@ -29,8 +30,15 @@ class Tally:
         self.dialects: Counter[str] = Counter()
         self.lone_model_calls = 0
         self.early_finals = 0
+        self.doctors_runs = Counter(ok=0, error=0)
         self._dropped_before: Counter[str] = Counter()  # rows, before the last restart
         self._reached: Counter[str] = Counter()  # limits, likewise, and what nobody else counts
+
+    def count_doctor(self, closed: Iterable[Trajectory]) -> None:
+        """Counts those that `otelscore doctor` sent; not kept over restarts, since it compares before with after."""
+        for trajectory in closed:
+            if trajectory.origin.service == DOCTOR_SERVICE:
+                self.doctors_runs["error" if any(step.failed for step in trajectory.steps) else "ok"] += 1
 
     def reach(self, limit: str) -> None:
         """Counts that the limit of this name was reached."""
@@ -85,6 +93,7 @@ class Tally:
             "log_records_total": log_fates,
             "model_calls_without_agent_total": {(): float(self.lone_model_calls)},
             "early_final_trajectories_total": {(): float(self.early_finals)},
+            "doctor_trajectories_total": {(outcome,): float(count) for outcome, count in self.doctors_runs.items()},
             "open_trajectories": {(): float(open_trajectories)},
             "oldest_open_trajectory_age_seconds": {(): 0.0 if opened is None else max(now - opened, 0.0)},
             "open_spans": {(): float(self._assembler.open_spans)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from otelscore.config import Config
 from otelscore.dialects import Context, Registry
 from otelscore.durable import Durable, _Waiting
 from otelscore.ingest.decode import Decoder
-from otelscore.model import Batch, OverloadedError, Verdict
+from otelscore.model import Batch, OverloadedError, Score, Verdict
 from otelscore.scoring.families import Distribution
 from otelscore.store.codec import encode_batch
 from otelscore.store.store import Store
@@ -55,11 +56,16 @@ class Machine:
         self.now = 1_000_000.0
         self.moments: list[tuple[float, list[str], int, int]] = []
         """When something happened: the runs that closed, and how many were counted by then, and model calls."""
+        self.told: list[tuple[str, bool | None]] = []
+        """Of the runs that are final: id and verdict."""
         self.start()
 
     def start(self) -> None:
         self.store = Store.open(self.folder, "process", self.limit) if self.folder else None
-        self.durable = Durable(self.config, "test", lambda: self.now, self.store)
+        self.durable = Durable(self.config, "test", lambda: self.now, self.store, self.hear)
+
+    def hear(self, scores: Sequence[Score]) -> None:
+        self.told += [(score.trajectory_id, score.task_passed) for score in scores]
 
     def die(self) -> None:
         """Nothing is written any more; the kernel closes the files."""
@@ -125,7 +131,19 @@ def test_no_figure_and_no_moment_depends_on_when_the_process_died(
     disturbed = play(Machine(tmp_path_factory.mktemp("state"), late_window=late_window), order, pauses, deaths)
     assert disturbed.moments == undisturbed.moments
     assert disturbed.shown() == undisturbed.shown()
+    assert sorted(disturbed.told) == sorted(undisturbed.told)
+    assert len(dict(disturbed.told)) == len(disturbed.told) == sum(disturbed.shown()["trajectories_total"].values())
     assert sum(undisturbed.shown()["trajectories_total"].values()) >= 33
+
+
+def test_a_verdict_that_came_between_close_and_final_is_told(tmp_path):
+    machine = Machine(tmp_path)
+    machine.durable.accept(Batch(spans(agent("a", 0, 9, tool("t", 1, 2)), trace=b"1" * 16)))
+    machine.wait(11.0)
+    machine.durable.accept(Batch(verdicts=[Verdict("task_success", True, 1, b"1" * 16)], records=1))
+    assert not machine.told
+    machine.wait(130.0)
+    assert [passed for _, passed in machine.told] == [True]
 
 
 def test_counters_windows_and_open_runs_go_on_after_a_death(tmp_path):

@@ -33,11 +33,12 @@ MAY_IMPORT = {
     "tally": GROUND | {"config", "trajectory", "scoring"},
     "pipeline": GROUND | {"config", "trajectory", "scoring", "tally"},
     "demo": GROUND,
+    "checkup": GROUND,
     "saved": DURABLE,
     "durable": DURABLE,
     "service": SERVICE,
     "faults": SERVICE,
-    "cli": SERVICE | {"demo", "faults"},
+    "cli": SERVICE | {"demo", "checkup", "faults"},
     "__main__": frozenset({"cli"}),
 }
 """Room -> the rooms that it may use besides itself."""

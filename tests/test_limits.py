@@ -95,6 +95,12 @@ def reach_state(folder: Path) -> Machine:
     return machine
 
 
+def reach_forward_spool(folder: Path) -> Machine:
+    machine = Machine(folder)
+    machine.durable.reach("forward_spool")  # that this is told of is tested where requests are passed on
+    return machine
+
+
 def reach_rows(folder: Path) -> Machine:
     machine = Machine(folder, rows=2)
     for _ in range(3):

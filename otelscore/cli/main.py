@@ -10,7 +10,7 @@ import click
 
 from otelscore import __version__
 
-COMMANDS = ("serve", "score", "compare", "explain", "project", "demo")
+COMMANDS = ("serve", "score", "compare", "explain", "project", "demo", "doctor")
 """Each is the attribute of that name in the module of that name in this package."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ class Form(Generic[T]):
     expected: str  # completes "expected ..." in an error message, with an example
     parse: Callable[[Sequence[str]], T]  # from the one text of a single value, from all items of a list
     is_list: bool = False  # a YAML list in the file, separated by commas elsewhere
+    is_secret: bool = False  # never quoted, whatever is wrong with it
 
     def split(self, text: str) -> list[str]:
         """The texts to parse, from where a value is one text: a flag or an environment variable."""
@@ -67,6 +68,15 @@ def _address(text: str) -> Address:
     if int(match[3]) > 65535:
         raise ValueError
     return Address(match[1] or match[2], int(match[3]))
+
+
+def _url(text: str) -> str:
+    if not text:
+        return ""
+    match = _match(r"(?:(https?)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?(/[\w.~/-]*)?", text)
+    if match[3] and not 0 < int(match[3]) <= 65535:
+        raise ValueError
+    return text if match[1] else f"http://{text}"
 
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -110,6 +120,11 @@ def _pair(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def _header(text: str) -> tuple[str, str]:
+    match = _match(r"([\w!#$%&'*+.^`|~-]+)=([\x20-\x7e]+)", text)
+    return match[1], match[2].strip()
+
+
 def _regex(text: str) -> re.Pattern[str]:
     try:
         return re.compile(_match(r"(?s).+", text)[0])
@@ -118,6 +133,11 @@ def _regex(text: str) -> re.Pattern[str]:
 
 
 ADDRESS = _one("host:port, such as 127.0.0.1:4317 or [::1]:4317", _address)
+URL = _one("an address, such as http://127.0.0.1:14317 or https://otlp.example.com", _url)
+PROTOCOL = _one("grpc or http/protobuf", _words("", "grpc", "http/protobuf"))
+HEADERS = replace(_list("headers as name=value, such as [x-api-key=secret]", _header), is_secret=True)
+FILE = _one("a file, such as /etc/otelscore/ca.pem", str)
+BOOL = _one("true or false", lambda text: _words("true", "false")(text) == "true")
 DURATION = _one("a duration, such as 500ms, 10s, 2m, 24h or 7d", _seconds)
 PERIOD = _one("a duration above zero, such as 10s or 24h", _seconds_above_zero)
 SIZE = _one("a size above zero in B, KiB, MiB or GiB, such as 20MiB", _bytes)

@@ -10,12 +10,15 @@ from typing import Any
 from otelscore.config.forms import (
     ADDRESS,
     ATTRIBUTES,
+    BOOL,
     COUNT,
     DURABILITY,
     DURATION,
+    FILE,
     FOLDER,
     FRACTION,
     GLOBS,
+    HEADERS,
     HORIZONS,
     LEVEL,
     LIMIT,
@@ -24,10 +27,12 @@ from otelscore.config.forms import (
     ONE_ATTRIBUTE,
     PAIRS,
     PERIOD,
+    PROTOCOL,
     REGEXES,
     SIZE,
     STATE_SIZE,
     STEP_KINDS,
+    URL,
     WINDOWS,
     Address,
     Form,
@@ -89,6 +94,64 @@ class Config:
         "What an acknowledged request survives: `process` a kill, `power` a power cut too (every commit waits for the "
         "disk).",
     )
+    forward_endpoint: str = _setting(
+        "forward.endpoint",
+        URL,
+        "",
+        "The OTLP backend to which every request is passed on as it came, with all its content. `https://` encrypts; "
+        "never a way back to here.",
+        "--forward",
+    )
+    forward_protocol: str = _setting(
+        "forward.protocol",
+        PROTOCOL,
+        "",
+        "`grpc` or `http/protobuf`. Without one, gRPC if the port ends in 4317 and there is no path, else HTTP.",
+    )
+    forward_headers: tuple[tuple[str, str], ...] = _setting(
+        "forward.headers", HEADERS, "", "Headers that it gets with each request, such as an API key."
+    )
+    forward_tls_ca_file: str = _setting(
+        "forward.tls.ca_file",
+        FILE,
+        "",
+        "PEM file of the authority that signed its certificate. Without one, those that this machine trusts.",
+    )
+    forward_tls_cert_file: str = _setting(
+        "forward.tls.cert_file", FILE, "", "PEM file of our own certificate, where it wants one."
+    )
+    forward_tls_key_file: str = _setting("forward.tls.key_file", FILE, "", "PEM file of the key to that.")
+    forward_required: bool = _setting(
+        "forward.required",
+        BOOL,
+        "false",
+        "At `limits.forward_spool`, `true` tells senders to retry; `false` takes requests, but does not pass them on.",
+    )
+    events_endpoint: str = _setting(
+        "events.endpoint",
+        URL,
+        "",
+        "The OTLP backend that gets one `gen_ai.evaluation.result` log event for each run that is final.",
+    )
+    events_protocol: str = _setting(
+        "events.protocol",
+        PROTOCOL,
+        "",
+        "`grpc` or `http/protobuf`. Without one, gRPC if the port ends in 4317 and there is no path, else HTTP.",
+    )
+    events_headers: tuple[tuple[str, str], ...] = _setting(
+        "events.headers", HEADERS, "", "Headers that it gets with each request, such as an API key."
+    )
+    events_tls_ca_file: str = _setting(
+        "events.tls.ca_file",
+        FILE,
+        "",
+        "PEM file of the authority that signed its certificate. Without one, those that this machine trusts.",
+    )
+    events_tls_cert_file: str = _setting(
+        "events.tls.cert_file", FILE, "", "PEM file of our own certificate, where it wants one."
+    )
+    events_tls_key_file: str = _setting("events.tls.key_file", FILE, "", "PEM file of the key to that.")
     root_grace: float = _setting(
         "root_grace",
         DURATION,
@@ -260,6 +323,12 @@ class Config:
         "2GiB",
         "Size of the state on disk. Near it the oldest closed runs leave early; at it senders are told to retry.",
         "--state-limit",
+    )
+    limits_forward_spool: int = _setting(
+        "limits.forward_spool",
+        SIZE,
+        "1GiB",
+        "Size on disk, beside the state, of what waits to be passed on; see `forward.required`.",
     )
     limits_rows: int = _setting(
         "limits.rows", LIMIT, "1000000", "Closed runs kept for the windows. Beyond it the oldest leave early."

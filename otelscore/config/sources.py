@@ -20,7 +20,7 @@ from otelscore.config.settings import ENV_PREFIX, SETTINGS, Config, Setting
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _BY_ENV = {setting.env: setting for setting in SETTINGS}
-_SECTIONS = {setting.name.partition(".")[0] for setting in SETTINGS if "." in setting.name}
+_SECTIONS = {setting.name[:at] for setting in SETTINGS for at, letter in enumerate(setting.name) if letter == "."}
 
 
 class ConfigError(ValueError):
@@ -130,7 +130,8 @@ def _unknown(said: str, name: str, known: Sequence[str]) -> ConfigError:
 
 
 def _wrong(setting: Setting, shown: str, origin: str) -> ConfigError:
-    return ConfigError(f"{origin}: {setting.name}: expected {setting.form.expected}, got {shown!r}")
+    got = "something else" if setting.form.is_secret else repr(shown)
+    return ConfigError(f"{origin}: {setting.name}: expected {setting.form.expected}, got {got}")
 
 
 def _check_addresses(config: Config) -> None:

@@ -34,7 +34,7 @@ from otelscore.dialects.reading import cluster, read
 from otelscore.dialects.table import COMMON_KEYS, SOURCES, Context, Dialect, EventField, Source
 from otelscore.dialects.traceloop import TRACELOOP
 from otelscore.dialects.vercel import VERCEL
-from otelscore.model import OTHER, Kind, RawLog, RawSpan, Reading, SpanFacts, Verdict
+from otelscore.model import OTHER, OWN_SCOPE, Kind, RawLog, RawSpan, Reading, SpanFacts, Verdict
 
 DIALECTS: tuple[Dialect, ...] = (
     VERCEL,
@@ -137,6 +137,8 @@ class Registry:
 
     def read_log(self, log: RawLog) -> Verdict | SpanFacts | None:
         """An evaluation, or what a record says about a span; None for every other record."""
+        if log.origin.scope == OWN_SCOPE:
+            return None
         if log.event_name == EVALUATION_EVENT:
             return verdict_of_event(log.attributes, log.time, log.trace_id, log.span_id, self._context.threshold)
         return facts_of(log, self._context)

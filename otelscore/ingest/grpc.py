@@ -22,8 +22,8 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from otelscore.ingest.compression import TooLargeError
-from otelscore.ingest.receiver import UNAVAILABLE, Content, Receiver, Result, Signal, error_status
-from otelscore.model import OverloadedError, SenderError
+from otelscore.ingest.receiver import RETURNED, UNAVAILABLE, Content, Receiver, Result, Signal, error_status
+from otelscore.model import INSTANCE_HEADER, OverloadedError, SenderError
 from otelscore.serving import PortInUseError, listen
 
 SERVICES = {
@@ -112,6 +112,9 @@ class GrpcServer:
 
     def _export(self, signal: Signal) -> Handler:
         async def export(_: object, context: Context) -> bytes:
+            if (INSTANCE_HEADER, self._receiver.instance) in (context.invocation_metadata() or ()):
+                self._receiver.count(signal, "grpc", Result.REJECTED)
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, RETURNED)
             if self._under_way >= self._concurrency:
                 self._receiver.count(signal, "grpc", Result.REFUSED)
                 self._receiver.reach("concurrent_requests")

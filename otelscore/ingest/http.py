@@ -15,6 +15,7 @@ from otelscore.ingest.receiver import (
     NOT_FOUND,
     RESOURCE_EXHAUSTED,
     RETRY_AFTER,
+    RETURNED,
     UNAVAILABLE,
     UNIMPLEMENTED,
     Content,
@@ -24,7 +25,7 @@ from otelscore.ingest.receiver import (
     error_status,
     serialize,
 )
-from otelscore.model import OverloadedError, SenderError
+from otelscore.model import INSTANCE_HEADER, OverloadedError, SenderError
 
 PATHS = {
     "/v1/traces": Signal.TRACES,
@@ -90,6 +91,8 @@ class OtlpHttp:
             signal = _signal(scope)
             if content is None:
                 raise self._rejected(signal, 415, f"the content type is none of {', '.join(_CONTENTS)}")
+            if headers.get(INSTANCE_HEADER) == self._receiver.instance:
+                raise self._rejected(signal, 400, RETURNED)
             answer = await self._export(signal, content, headers.get("content-encoding", ""), receive)
         except _RefusedError as refusal:
             as_sent = content or Content.JSON

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from typing import cast
 
@@ -29,6 +30,9 @@ INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAVAILABLE = 3,
 
 RETRY_AFTER = 1
 """Seconds that a sender is asked to wait when there is no room."""
+
+
+RETURNED = "this otelscore has sent this request itself; forward.endpoint or events.endpoint leads back to it"
 
 
 class Signal(StrEnum):
@@ -60,6 +64,11 @@ Reach = Callable[[str], None]
 """Told of every request that came up against a limit: `request_size`, `request_time` or `concurrent_requests`."""
 
 
+PassOn = Callable[[Signal, Content, str, bytes], AbstractContextManager[object]]
+"""Held around the taking of a request, which is passed on when it was taken: its signal, how it is written, how it is
+compressed ("" or "gzip") and the body. Raises OverloadedError where the request is to be refused."""
+
+
 class InternalError(OverloadedError):
     """A bug of ours. The request may be fine, so the sender should retry."""
 
@@ -69,15 +78,25 @@ class Receiver:
 
     `accept` takes the batch and returns when it is safe to acknowledge it; it raises OverloadedError where there is no
     room for all of it. `limit` is the size in bytes of the largest request, unpacked. Called from many threads.
+    `instance` is what INSTANCE_HEADER says of requests that we sent ourselves.
     """
 
     def __init__(
-        self, decoder: Decoder, accept: Callable[[Batch], object], count: Count, reach: Reach, limit: int
+        self,
+        decoder: Decoder,
+        accept: Callable[[Batch], object],
+        count: Count,
+        reach: Reach,
+        limit: int,
+        pass_on: PassOn = lambda *_: nullcontext(),
+        instance: str = "",
     ) -> None:
+        self.instance = instance
         self.count = count
         self.reach = reach
         self.limit = limit
         self._accept = accept
+        self._pass_on = pass_on
         self._decode = {
             (Signal.TRACES, Content.PROTOBUF): decoder.traces,
             (Signal.TRACES, Content.JSON): decoder.traces_json,
@@ -93,9 +112,12 @@ class Receiver:
         Raises SenderError (TooLargeError over the limit), or OverloadedError (InternalError for a bug of ours).
         """
         try:
-            batch = self._decode[signal, content](decompress(body, encoding, self.limit))
-            if signal is not Signal.METRICS:
-                self._accept(batch)
+            plain = decompress(body, encoding, self.limit)
+            batch = self._decode[signal, content](plain)
+            zipped = encoding.strip().lower() == "gzip"  # the only one that every OTLP receiver knows
+            with self._pass_on(signal, content, "gzip" if zipped else "", body if zipped else plain):
+                if signal is not Signal.METRICS:
+                    self._accept(batch)
         except SenderError as error:
             self.count(signal, transport, Result.REJECTED)
             if isinstance(error, TooLargeError):

@@ -34,6 +34,22 @@ def test_a_flag_beats_the_environment_which_beats_the_file(file: Path) -> None:
     assert config.late_window == Config().late_window
 
 
+def test_where_to_pass_on_is_a_url_and_may_be_without_http(file: Path) -> None:
+    file.write_text("forward: {endpoint: 'https://a/otlp', headers: [k=v=w], tls: {ca_file: ca.pem}, required: true}")
+    config = load(file, {"OTELSCORE_EVENTS_ENDPOINT": "[::1]:4317"}, {})
+    assert (config.forward_endpoint, config.events_endpoint) == ("https://a/otlp", "http://[::1]:4317")
+    assert config.forward_headers == (("k", "v=w"),)
+    assert (config.forward_tls_ca_file, config.forward_required) == ("ca.pem", True)
+    for wrong in ("ftp://a", "http://", "a:0", "a:99999", "http://user@a", "a b"):
+        assert "forward.endpoint: expected" in error_of(flags={"forward.endpoint": wrong})
+
+
+def test_a_header_that_is_wrong_is_not_quoted() -> None:
+    error = error_of(env={"OTELSCORE_FORWARD_HEADERS": "Bearer abcdef"})
+    assert "expected headers as name=value" in error
+    assert "abcdef" not in error
+
+
 def test_a_file_nests_its_keys(file: Path) -> None:
     file.write_text(
         """

@@ -23,6 +23,12 @@ def facts(event: str, body: AttributeValue = None, span_id: bytes = SPAN, **attr
     return found
 
 
+def test_our_own_records_say_nothing() -> None:
+    attributes = {"gen_ai.evaluation.name": "task_success", "gen_ai.evaluation.score.label": "pass"}
+    event = RawLog(TRACE, SPAN, 9, "gen_ai.evaluation.result", None, dict(attributes), Origin(scope="otelscore"))
+    assert REGISTRY.read_log(event) is None
+
+
 def test_a_tool_message_tells_a_model_the_result_of_a_call() -> None:
     (result,) = facts("gen_ai.tool.message", {"id": "c1", "content": "Error: no such city"}).results
     assert (result.call.call_id, result.soft_error) == ("c1", "error_prefix")

@@ -3,7 +3,9 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -30,7 +32,15 @@ class Door:
         self.counts: list[tuple[str, str, str]] = []
         self.reached: list[str] = []
         self.error: Exception | None = None
-        self.receiver = Receiver(decoder, self.accept, self.count, self.reached.append, limit=10_000)
+        self.passed_on: list[tuple[str, str, str, bytes]] = []
+        self.receiver = Receiver(
+            decoder, self.accept, self.count, self.reached.append, limit=10_000, pass_on=self.passing_on
+        )
+
+    @contextmanager
+    def passing_on(self, *request: Any) -> Iterator[None]:
+        yield
+        self.passed_on.append(request)
 
     def count(self, *what: str) -> None:
         self.counts.append(what)
@@ -49,6 +59,29 @@ class Door:
 @pytest.fixture
 def door(decoder: Decoder) -> Door:
     return Door(decoder)
+
+
+def test_what_is_taken_is_passed_on_as_it_came_in_words_that_every_backend_knows(door: Door, request_of: Make) -> None:
+    body = request_of({}).SerializeToString()
+    zipped, deflated = gzip.compress(body), zlib.compress(body)
+    for sent, encoding in ((body, ""), (body, "identity"), (zipped, "GZIP"), (deflated, "deflate")):
+        door.export(sent, encoding=encoding)
+    door.export(b"{}", Signal.LOGS, Content.JSON)
+    door.export(b"", Signal.METRICS)
+    plain, packed = ("traces", Content.PROTOBUF, "", body), ("traces", Content.PROTOBUF, "gzip", zipped)
+    others = [("logs", Content.JSON, "", b"{}"), ("metrics", Content.PROTOBUF, "", b"")]
+    assert door.passed_on == [plain, plain, packed, plain, *others]
+
+
+@pytest.mark.parametrize("error", [OverloadedError("no room"), ValueError("a bug")])
+def test_what_is_not_taken_is_not_passed_on(door: Door, error: Exception) -> None:
+    door.error = error
+    with pytest.raises(OverloadedError):
+        door.export(b"")
+    door.error = None
+    with pytest.raises(SenderError):
+        door.export(b"\xff")
+    assert not door.passed_on
 
 
 def test_a_good_request_is_handed_on_and_answered_with_an_empty_message(door: Door, request_of: Make) -> None:
