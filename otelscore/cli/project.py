@@ -135,5 +135,5 @@ def _print_table(columns: list[tuple[float, _Observed | None]], steps: list[int]
             console.print(f"traces: {source.failed} of {source.steps} steps failed, in {source.runs} runs: p = {p:.4f}")
     console.print(
         "p^N is naive: it takes steps for independent and runs for alike, and sees no silent failure."
-        " Where verdicts arrive, believe otelscore_task_pass_ratio instead."
+        " Where verdicts arrive, believe otelscore_projected_success_ratio instead."
     )

@@ -59,7 +59,7 @@ def test_values_may_be_repeated_or_separated_by_commas() -> None:
 
 def test_it_says_that_the_number_is_naive_and_which_one_to_believe() -> None:
     assert "naive" in run().stdout
-    assert "otelscore_task_pass_ratio" in run().stdout
+    assert "otelscore_projected_success_ratio" in run().stdout
 
 
 def test_many_columns_are_not_cut_in_a_pipe() -> None:
