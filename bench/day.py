@@ -28,7 +28,7 @@ from prometheus_client import CollectorRegistry
 from otelscore import logs
 from otelscore.config import Config
 from otelscore.durable import Durable
-from otelscore.export.prometheus import make_registry, render
+from otelscore.export.prometheus import Exposition
 from otelscore.model import Batch, Kind, Span, Verdict
 from otelscore.service import make_decoder, make_reader
 from otelscore.store.store import Store
@@ -117,7 +117,7 @@ def main() -> None:
         config = Config(verdict_window=12.0 * HOUR)
         store = Store.open(Path(folder), "process", config.limits_state)
         durable = Durable(config, "bench", lambda: now, store)
-        registry = make_registry(durable.families)
+        exposition = Exposition(durable.families)
         print("| hour | resident MB | disk MB | open spans | rows | series | scrape ms | CPU us a span |")
         print("| --- | --- | --- | --- | --- | --- | --- | --- |")
         cpu = time.process_time()
@@ -129,16 +129,16 @@ def main() -> None:
                 durable.tick()
             if hour % options.every == 0:
                 spent = (time.process_time() - cpu) / (options.rate * HOUR * options.every) * 1e6
-                text, scrape = min((_scrape(registry) for _ in range(3)), key=lambda scraped: scraped[1])
+                text, scrape = min((_scrape(exposition) for _ in range(3)), key=lambda scraped: scraped[1])
                 print(f"| {hour} | {_figures(text)} | {scrape:.0f} | {spent:.0f} |", flush=True)
                 cpu = time.process_time()
         durable.close()
 
 
-def _scrape(registry: CollectorRegistry) -> tuple[str, float]:
+def _scrape(exposition: CollectorRegistry) -> tuple[str, float]:
     """What Prometheus is shown, and the milliseconds of CPU that it took."""
     start = time.process_time()
-    text, _ = render(registry, "application/openmetrics-text")
+    text, _ = exposition.render("application/openmetrics-text")
     return text.decode(), (time.process_time() - start) * 1000
 
 

@@ -1,4 +1,4 @@
-"""Families of figures as Prometheus or OpenMetrics text; `prometheus_client` writes it, when it is scraped."""
+"""What a scrape shows: the families of figures, and what prometheus_client tells of this process."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from math import inf
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client import Metric as TextFamily
-from prometheus_client.exposition import choose_encoder, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as TextExemplar
 from prometheus_client.samples import Sample as TextSample
 from prometheus_client.utils import floatToGoString
 
+from otelscore.export.text import TextWriter, family_of
 from otelscore.scoring.families import Distribution, Exemplar, Family
 from otelscore.scoring.metrics import METRICS, PREFIX
 
@@ -31,40 +32,41 @@ class FamilyCollector(Collector):
         return [_text_family(Family(metric, metric.labels, ())) for metric in METRICS.values()]
 
 
-def make_registry(collect: Callable[[], Iterable[Family]]) -> CollectorRegistry:
-    """A registry of otelscore's families and of what prometheus_client says about this process.
+class Exposition:
+    """Everything that `/metrics` shows. `collect` is called at each scrape, in its thread, and gives a snapshot."""
 
-    `collect` is called in the scrape's thread and gives a snapshot that nobody changes any more.
-    """
-    registry = CollectorRegistry(auto_describe=True)
-    registry.register(FamilyCollector(collect))
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    return registry
+    def __init__(self, collect: Callable[[], Iterable[Family]]) -> None:
+        self._collect = collect
+        self._writer = TextWriter()
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        PlatformCollector(registry=self._process)
+        GCCollector(registry=self._process)
+        self._whole = CollectorRegistry(auto_describe=True)  # for those who ask for some names only
+        self._whole.register(FamilyCollector(collect))
+        self._whole.register(self._process)
+
+    def render(self, accept: str, names: Sequence[str] = ()) -> tuple[bytes, str]:
+        """The text and its content type, in the format that the `Accept` header asks for; only `names` if any."""
+        # Dots in names are the one escape that would change names without one.
+        accept = accept.replace("escaping=dots", "escaping=underscores")
+        try:
+            encode, content_type = choose_encoder(accept)
+        except TypeError:  # prometheus_client compares a version that is no number with numbers
+            encode, content_type = choose_encoder("")
+        if names:
+            return encode(self._whole.restricted_registry(names)), content_type
+        return self._writer.write(self._collect(), encode, content_type) + encode(self._process), content_type
 
 
 def text_of(families: Iterable[Family]) -> bytes:
     """These families alone as Prometheus text; those without samples are left out."""
     shown = [family for family in families if family.samples]
-    registry = CollectorRegistry()
-    registry.register(FamilyCollector(lambda: shown))
-    return generate_latest(registry)
-
-
-def render(registry: CollectorRegistry, accept: str, names: Sequence[str] = ()) -> tuple[bytes, str]:
-    """The text and its content type, in the format that the `Accept` header asks for; only `names` if there are any."""
-    try:
-        encode, content_type = choose_encoder(accept)
-    except TypeError:  # prometheus_client compares a version that is no number with numbers
-        encode, content_type = choose_encoder("")
-    return encode(registry.restricted_registry(names) if names else registry), content_type
+    return TextWriter().write(shown, generate_latest, CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _text_family(family: Family) -> TextFamily:
-    name = PREFIX + family.metric.name
-    # OpenMetrics names a counter or info family without the suffix of its samples.
-    text = TextFamily(name.removesuffix("_total").removesuffix("_info"), family.metric.help, family.metric.type.value)
+    name, text = PREFIX + family.metric.name, family_of(family.metric)
     for sample in family.samples:
         labels = dict(zip(family.label_names, sample.labels, strict=True))
         if isinstance(sample.value, Distribution):
