@@ -85,6 +85,16 @@ def _projected(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
             yield "projected_silent_failure_ratio", (str(steps),), 1 - not_silent**steps
 
 
+def _faults(sums: Sums) -> Iterator[Value]:
+    for fault, found in sums.faults.items():
+        for name, marks in (
+            ("fault_notice_ratio", found.noticed),
+            ("fault_recovery_ratio", found.recovered),
+            ("fault_confidently_wrong_ratio", found.wrong),
+        ):
+            yield from _with_interval(name, (fault,), marks.success, success_interval(marks))
+
+
 def _with_interval(
     name: str, labels: tuple[str, ...], value: float | None, interval: tuple[float, float] | None
 ) -> Iterator[Value]:
@@ -96,6 +106,9 @@ def _with_interval(
 
 def values(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
     """Every figure of one group in one window; `horizons`: () where the window is too short for any."""
+    yield from _faults(sums)
+    if sums.injected and sums.injected == sums.rows:
+        return  # a trial, not production
     yield from _plain(sums)
     if horizons:
         yield from _implied(sums, horizons)

@@ -47,8 +47,8 @@ class LabelLimiter:
     """Cleans label values, and admits at most `limit` distinct ones per label name; the rest become one.
 
     A value that was not used for `hold` seconds is let go, and its place is free again. It is used when a run that
-    bears it closes, becomes final or is judged. `extra` names what the user adds to a trajectory's labels: `model` and
-    `tenant` are the trajectory's own, all others are in its `labels`.
+    bears it closes, becomes final or is judged. `extra` names what the user adds to a trajectory's labels: `model` is
+    the trajectory's own, and `tenant` where its sender had to say who it is; all others are in its `labels`.
     """
 
     def __init__(self, limit: int, extra: Sequence[str] = (), hold: float = inf) -> None:
@@ -60,7 +60,7 @@ class LabelLimiter:
         self._admitted: dict[str, OrderedDict[str, _Admitted]] = {}  # in order of use
         self.names = group_names(extra)
         """The names of the values that `group` gives."""
-        self.overflows = dict.fromkeys((*self.names, "tool", "step_agent", "evaluator"), 0)
+        self.overflows = dict.fromkeys((*self.names, "tool", "step_agent", "evaluator", "fault"), 0)
         """How often a value did not fit, by label name."""
         self.changed = False
         """Whether a value came or went since somebody cleared this."""
@@ -69,7 +69,9 @@ class LabelLimiter:
     def group(self, trajectory: Trajectory) -> tuple[str, ...]:
         """A trajectory's label values, empty where the sender did not set one."""
         origin = trajectory.origin
-        known = {**trajectory.labels, "model": trajectory.model, "tenant": origin.tenant}
+        known = {**trajectory.labels, "model": trajectory.model}
+        if origin.tenant:  # a token said it; else it may be an attribute like any other
+            known["tenant"] = origin.tenant
         raw = (origin.service, trajectory.agent, *(known.get(name, "") for name in self._extra))
         return tuple(self.value(name, value) for name, value in zip(self.names, raw, strict=True))
 

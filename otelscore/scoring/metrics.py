@@ -218,6 +218,36 @@ _WINDOW = (
         "Steps after which half of all tasks are failed, by effective_step_success_ratio; may lie far beyond any run "
         "seen.",
     ),
+    *_with_interval(
+        Metric(
+            "fault_notice_ratio",
+            _G,
+            Per.WINDOW,
+            "Share (0-1) of faults injected on purpose that the agent noticed; runs with such faults are in no other "
+            "figure.",
+            ("fault",),
+        )
+    ),
+    *_with_interval(
+        Metric(
+            "fault_recovery_ratio",
+            _G,
+            Per.WINDOW,
+            "Share (0-1) of injected faults that the agent noticed and got over: the same call gave a good result "
+            "later, or the run passed its task.",
+            ("fault",),
+        )
+    ),
+    *_with_interval(
+        Metric(
+            "fault_confidently_wrong_ratio",
+            _G,
+            Per.WINDOW,
+            "Share (0-1) of injected faults that went unnoticed and failed the task, of those in runs with a verdict; "
+            "absent without verdicts.",
+            ("fault",),
+        )
+    ),
     Metric(
         "window_trajectories",
         _G,
@@ -278,6 +308,14 @@ _GROUP = (
         "Final trajectories with a verdict, counted once each; errors tells what happened to the run's errors "
         "(unknown: no step or no end was observed).",
         ("verdict", "errors", "hard_failure"),
+    ),
+    Metric(
+        "injected_faults_total",
+        _C,
+        Per.GROUP,
+        "Faults injected on purpose by what became of them, counted when their run is final and no verdict can change "
+        "that any more, at the latest after verdict_window (unknown: without a verdict nobody can tell).",
+        ("fault", "tool", "outcome"),
     ),
     Metric(
         "step_duration_seconds",
@@ -385,7 +423,8 @@ _SERVICE = (
         "requests_total",
         _C,
         Per.SERVICE,
-        "OTLP requests by result; a refused one is retried by its sender, a rejected one is lost to it.",
+        "OTLP requests by result; a refused one is retried by its sender, a rejected one is lost to it, and so is an "
+        "unauthenticated one, which brought no token that is known.",
         ("transport", "signal", "result"),
     ),
     Metric(

@@ -6,6 +6,7 @@ Prometheus has scraped the 0 by then and `increase()` sees the first one.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -15,7 +16,8 @@ from typing import Any
 
 from otelscore.model import MODEL, SKIPPED, Kind, Outcome, Score, Step, Trajectory, Unusable, Verdict
 from otelscore.scoring.families import Distribution, Exemplar, Family, Sample
-from otelscore.scoring.labels import LabelLimiter
+from otelscore.scoring.faults import FaultOutcome
+from otelscore.scoring.labels import OVERFLOW, LabelLimiter
 from otelscore.scoring.metrics import METRICS, Type
 from otelscore.scoring.score import Errors
 from otelscore.scoring.window import Row
@@ -27,6 +29,7 @@ SIBLINGS: dict[str, list[Labels]] = {
     "trajectories_total": [(outcome,) for outcome in Outcome],
     "judged_trajectories_total": list(product(("pass", "fail"), Errors, ("true", "false"))),
     "verdicts_total": [("pass",), ("fail",)],
+    "injected_faults_total": [(outcome,) for outcome in FaultOutcome],
     "verdicts_unusable_total": [(reason,) for reason in Unusable],
 }
 """Values of a counter's last labels, all of which appear, at 0, as soon as one does."""
@@ -49,11 +52,15 @@ class Histogram:
 class Totals:
     """All counters and histograms about trajectories and verdicts.
 
-    `labels` is always the trajectory's group (`limiter.group`), `now` Unix seconds.
+    `labels` is always the trajectory's group (`fit`), `now` Unix seconds. Beyond `most` series new tools, and new
+    groups, become one.
     """
 
-    def __init__(self, limiter: LabelLimiter) -> None:
+    def __init__(self, limiter: LabelLimiter, most: int = sys.maxsize) -> None:
         self._limiter = limiter
+        self._most = most
+        self.crowded = 0
+        """How often there was no room for a new series."""
         self.counters: dict[str, dict[Labels, int]] = {}
         """Metric name -> label values -> count."""
         self.exemplars: dict[str, dict[Labels, Exemplar]] = {}
@@ -76,13 +83,36 @@ class Totals:
             self._start_counter("judged_trajectories_total", (*labels, *SIBLINGS["judged_trajectories_total"][0]))
             self._start_histogram("verdict_delay_seconds", labels)
 
-    def fold(self, trajectory: Trajectory, score: Score, labels: Labels, now: float) -> None:
-        """Count a final trajectory; its verdict is counted apart."""
+    def announce_faults(self, row: Row) -> None:
+        """The same for a run with injected faults, which counts in nothing else."""
+        for hit in row.faults:
+            self._start_counter("injected_faults_total", (*row.labels, hit.fault, hit.tool, hit.outcome(row.verdict)))
+
+    def fold_faults(self, row: Row, trace_id: str, now: float) -> None:
+        """Count what became of the injected faults of a final run, once; it may be long since its labels were used."""
+        self._limiter.use_group(row.labels)
+        for hit in row.faults:
+            fault, tool = self._limiter.value("fault", hit.fault), self._limiter.value("tool", hit.tool)
+            outcome = hit.outcome(row.verdict)
+            harm = outcome in (FaultOutcome.NOTICED_FAILED, FaultOutcome.UNNOTICED_WRONG)
+            exemplar = Exemplar(trace_id, 1, now) if harm else None
+            self._count("injected_faults_total", (*row.labels, fault, tool, outcome), exemplar)
+
+    def fit(self, labels: Labels) -> Labels:
+        """The group as whose a trajectory of this one is counted: another where there is no room for a new one."""
+        if not self._is_full() or (*labels, Outcome.COMPLETED) in self.counters.get("trajectories_total", {}):
+            return labels
+        self.crowded += 1
+        return (OVERFLOW,) * len(labels)
+
+    def fold(self, trajectory: Trajectory, score: Score, labels: Labels, now: float, *, timely: bool = True) -> None:
+        """Count a final trajectory; its verdict is counted apart. `timely`: its clock can be believed."""
         exemplar = Exemplar(score.trace_id, 1, now)
         for name, values, count, bad in self._counts(trajectory, labels):
             self._count(name, values, exemplar if bad else None, count)
         for name, values, observed in self._observations(trajectory, score, labels):
-            self._observe(name, values, observed, score.trace_id, now)
+            if timely or not name.endswith("_seconds"):
+                self._observe(name, values, observed, score.trace_id, now)
 
     def fold_verdict(self, row: Row, verdict: Verdict, trace_id: str, end: int, now: float) -> None:
         """Count the verdict of a final trajectory, once; `end` is the trajectory's, in Unix nanoseconds."""
@@ -179,10 +209,24 @@ class Totals:
             yield "trajectory_steps", labels, (score.trajectory_length,)
             yield "trajectory_step_success_ratio", labels, (score.implied_step_success_rate,)
 
+    def _is_full(self) -> bool:
+        counters = sum(map(len, self.counters.values()))
+        buckets = sum(len(found) * (len(METRICS[name].buckets) + 3) for name, found in self.histograms.items())
+        return counters + buckets >= self._most
+
+    def _squeeze(self, name: str, values: Labels) -> Labels:
+        """Label values for which there is room: those of tools and agents of steps, of new series, may become one."""
+        if values in self.counters.get(name, {}) or values in self.histograms.get(name, {}) or not self._is_full():
+            return values
+        named = zip(self._names(name), values, strict=True)
+        self.crowded += 1
+        return tuple(OVERFLOW if value and label in ("tool", "step_agent") else value for label, value in named)
+
     def _tool(self, kind: Kind, name: str) -> str:
         return "" if kind is MODEL else self._limiter.value("tool", name)
 
     def _start_counter(self, name: str, values: Labels) -> None:
+        values = self._squeeze(name, values)
         counter = self.counters.setdefault(name, {})
         if values not in counter:
             tails = SIBLINGS.get(name, [()])
@@ -192,6 +236,7 @@ class Totals:
                 self.changed.add((name, (*head, *tail)))
 
     def _start_histogram(self, name: str, values: Labels) -> None:
+        values = self._squeeze(name, values)
         series = self.histograms.setdefault(name, {})
         if values not in series:
             buckets = len(METRICS[name].buckets) + 1
@@ -199,6 +244,7 @@ class Totals:
             self.changed.add((name, values))
 
     def _count(self, name: str, values: Labels, exemplar: Exemplar | None, count: int = 1) -> None:
+        values = self._squeeze(name, values)
         self._start_counter(name, values)
         self.counters[name][values] += count
         self.changed.add((name, values))
@@ -206,6 +252,7 @@ class Totals:
             self.exemplars.setdefault(name, {})[values] = exemplar
 
     def _observe(self, name: str, values: Labels, observed: Sequence[float], trace_id: str, now: float) -> None:
+        values = self._squeeze(name, values)
         self._start_histogram(name, values)
         histogram = self.histograms[name][values]
         self.changed.add((name, values))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from otelscore.model import SKIPPED, Kind, Outcome, Score, Trajectory
+from otelscore.scoring.faults import FaultSums, Hit, hits_of
 from otelscore.scoring.intervals import ClusterSums
 from otelscore.scoring.labels import LabelLimiter
 from otelscore.scoring.projection import Trials
@@ -42,6 +43,7 @@ class Row:
     recovered: int
     tools: tuple[tuple[str, int, int], ...]  # name, calls, failed calls; retrievals too
     cluster: str
+    faults: tuple[Hit, ...] = ()  # where there is one, the run is in the figures of faults and in no other
 
 
 def make_row(
@@ -76,6 +78,7 @@ def make_row(
         recovered=sum(resolutions),
         tools=tuple(_calls(name, *counts) for name, counts in tools.items()),
         cluster=trajectory.cluster,
+        faults=hits_of(trajectory, limiter.value),
     )
 
 
@@ -84,7 +87,7 @@ def sums_of(rows: Iterable[Row]) -> Sums:
     sums = Sums()
     for row in rows:
         sums.count_run(row, 1)
-        if row.verdict is not None and row.outcome is not None:
+        if row.verdict is not None and row.outcome is not None and not row.faults:
             sums.count_verdict(row, 1)
     return sums
 
@@ -125,10 +128,15 @@ class Sums:
     passes: Trials = field(default_factory=Trials)
     not_silent: Trials = field(default_factory=Trials)
     verdicts_by_errors: dict[Errors, tuple[int, int]] = field(default_factory=dict)  # -> verdicts, fail verdicts
+    injected: int = 0  # of the rows those with injected faults, which are in `faults` alone
+    faults: dict[str, FaultSums] = field(default_factory=dict)  # by kind
 
     def count_run(self, row: Row, sign: int) -> None:
         """Put a row in (sign 1) or take it out (-1)."""
         self.rows += sign
+        if row.faults:
+            self._count_faults(row, sign)
+            return
         self.trajectories += sign * (row.outcome is not None)
         self.hard_failures += sign * row.hard_failure
         self.incomplete += sign * (row.outcome is Outcome.INCOMPLETE)
@@ -147,6 +155,14 @@ class Sums:
             sums.count(calls, failures, sign, row.cluster)
             if not sums.trials:
                 del self.tools[name]
+
+    def _count_faults(self, row: Row, sign: int) -> None:
+        self.injected += sign
+        for kind in {hit.fault for hit in row.faults}:
+            sums = self.faults.setdefault(kind, FaultSums())
+            sums.count([hit for hit in row.faults if hit.fault == kind], row.verdict, sign, row.cluster)
+            if not sums.noticed.trials:
+                del self.faults[kind]
 
     def count_verdict(self, row: Row, sign: int) -> None:
         """The same for a row's verdict."""
@@ -190,8 +206,12 @@ class Windows:
     def judge(self, key: str, row: Row, time: float) -> None:
         """A verdict about a trajectory came, changed or was taken back, whether or not the run is still in a window.
 
-        An unchanged one keeps its time.
+        An unchanged one keeps its time. What it says of injected faults counts at the time of the run.
         """
+        if row.faults:
+            self._verdicts.remove(key)
+            self._runs.replace(key, row)
+            return
         verdict = None if row.outcome is None else row.verdict
         before = self._verdicts.get(key)
         if before is not None and before.verdict is verdict:
@@ -207,7 +227,7 @@ class Windows:
 
     def restore_verdict(self, key: str, row: Row, time: float, now: float) -> None:
         """The same for its verdict, which came at `time`."""
-        if row.outcome is not None and row.verdict is not None:
+        if row.outcome is not None and row.verdict is not None and not row.faults:
             self._verdicts.append(key, row, time, bisect_right(self.lengths, now - time))
 
     def remove(self, key: str) -> None:

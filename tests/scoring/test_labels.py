@@ -45,6 +45,13 @@ def test_the_group_of_a_trajectory_is_service_agent_and_what_the_user_adds(run):
     }
 
 
+def test_nobody_passes_for_another_tenant_but_where_no_token_tells_an_attribute_may(run):
+    limiter = LabelLimiter(10, ["tenant"])
+    said = {"tenant": "beta"}
+    assert limiter.group(run(origin=Origin("shop", tenant="acme"), labels=said)) == ("shop", "planner", "acme")
+    assert limiter.group(run(origin=Origin("shop"), labels=said)) == ("shop", "planner", "beta")
+
+
 @pytest.mark.parametrize("extra", [["tool"], ["window"], ["a.b", "a_b"], ["1st"], ["__name__"], [""], ["service.name"]])
 def test_a_label_that_cannot_be_is_refused(extra):
     with pytest.raises(ValueError, match="cannot be a label"):

@@ -143,13 +143,14 @@ def test_json_values_are_plain(step, run):
             "recovered": False,
             "duration_seconds": 1.0,
             "span_id": b"stepspan".hex(),
+            "fault": None,
         }
     ]
 
 
 def test_json_says_null_where_a_step_has_nothing_to_say(step, run):
     (shown,) = score_trajectory(run(step())).as_dict()["steps"]
-    said = {"error_class", "error_type", "soft_error", "response", "sane", "recovered"}
+    said = {"error_class", "error_type", "soft_error", "response", "sane", "recovered", "fault"}
     assert {key for key, value in shown.items() if value is None} == said
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otelscore.model import Kind, Outcome, Response, StepStatus
+from otelscore.scoring.faults import FaultSums, Hit
 from otelscore.scoring.intervals import ClusterSums
 from otelscore.scoring.labels import OVERFLOW, LabelLimiter
 from otelscore.scoring.projection import Trials
@@ -20,6 +21,10 @@ from otelscore.scoring.window import sums_of as sums_of_rows
 OK, ERROR, UNRECOVERABLE, SKIPPED = StepStatus
 ALL_KINDS = frozenset({Kind.MODEL, Kind.TOOL, Kind.RETRIEVAL})
 LENGTHS = (10.0, 30.0, 100.0)
+MARKS = st.sampled_from([None, True, False])
+FAULTS = st.just([]) | st.lists(
+    st.builds(Hit, st.sampled_from(["error", "stale"]), st.just("t"), MARKS, MARKS), max_size=3
+)
 
 
 def row_of(trajectory, labels=("shop", "planner"), kinds=ALL_KINDS, limit=100) -> Row:
@@ -185,7 +190,10 @@ class Reference:
 
     def judge(self, key: str, row: Row, now: float) -> None:
         time, old = self.verdicts.pop(key, (now, row))
-        if row.verdict is not None and row.outcome is not None:
+        if row.faults:
+            if key in self.runs:
+                self.runs[key] = (self.runs[key][0], row)
+        elif row.verdict is not None and row.outcome is not None:
             self.verdicts[key] = (time if old.verdict == row.verdict else now, row)
 
     def remove(self, key: str) -> None:
@@ -210,12 +218,15 @@ class Reference:
         return {place: one for place, one in sums.items() if one["rows"]}
 
 
-def total(runs: list[Row], verdicts: list[Row]) -> dict[str, object]:
+def total(everything: list[Row], verdicts: list[Row]) -> dict[str, object]:
+    runs, injected = ([row for row in everything if bool(row.faults) is faulty] for faulty in (False, True))
     stepped = [row for row in runs if row.steps]
     timed = [row for row in stepped if row.outcome is not None]
     judged = [row for row in verdicts if row.steps]
     return {
-        "rows": len(runs) + len(verdicts),
+        "rows": len(everything) + len(verdicts),
+        "injected": len(injected),
+        "faults": faults_of(injected),
         "trajectories": sum(row.outcome is not None for row in runs),
         "hard_failures": sum(row.hard_failure for row in runs),
         "incomplete": sum(row.outcome is Outcome.INCOMPLETE for row in runs),
@@ -243,6 +254,25 @@ def total(runs: list[Row], verdicts: list[Row]) -> dict[str, object]:
             for errors in {row.errors for row in verdicts}
         },
     }
+
+
+def faults_of(rows: list[Row]) -> dict[str, FaultSums]:
+    found: dict[str, FaultSums] = {}
+    for kind in {hit.fault for row in rows for hit in row.faults if hit.noticed is not None}:
+        marks: dict[str, list[tuple[str, int, int]]] = {"noticed": [], "recovered": [], "wrong": []}
+        for row in rows:
+            known = [hit for hit in row.faults if hit.fault == kind and hit.noticed is not None]
+            got_over = [hit for hit in known if hit.noticed and (hit.recovered or row.verdict)]
+            unclear = [hit for hit in known if hit.noticed and hit.recovered is None and row.verdict is None]
+            marks["noticed"].append((row.cluster, len(known), sum(not hit.noticed for hit in known)))
+            whole = len(known) - len(unclear)
+            marks["recovered"].append((row.cluster, whole, whole - len(got_over)))
+            if row.verdict is not None:
+                wrong = sum(not hit.noticed and not row.verdict for hit in known)
+                marks["wrong"].append((row.cluster, len(known), len(known) - wrong))
+        counted = {name: clustered([one for one in rows if one[1]]) for name, rows in marks.items()}
+        found[kind] = FaultSums(**counted)
+    return found
 
 
 def clustered(rows: list[tuple[str, int, int]]) -> ClusterSums:
@@ -291,7 +321,8 @@ def test_sums_equal_a_count_from_nothing_after_any_sequence(runs, data):
         key = data.draw(st.sampled_from("abcd"))
         if act in ("add", "judge"):
             trajectory = data.draw(runs)
-            arguments = (key, row_of(trajectory, ("shop", trajectory.agent)), now)
+            row = replace(row_of(trajectory, ("shop", trajectory.agent)), faults=tuple(data.draw(FAULTS)))
+            arguments = (key, row, now)
         else:
             arguments = {"remove": (key,), "expire": (now,)}[act]
         for one in (windows, reference):
