@@ -72,7 +72,6 @@ class Durable:
         self._pipeline = Pipeline(config, version)
         self._cleaned = self._measured = clock()
         self._size = 0
-        self._shown: list[Family] = []
         self._unsaved = False
         self._behind = 0.0
         self.key = secrets.token_bytes(32)
@@ -86,6 +85,7 @@ class Durable:
                 log.warning("the wall clock was set back; time goes on from where it was", seconds=round(ahead, 1))
                 self._clock = lambda: clock() + ahead
             self._behind = restore(store, self._pipeline, self._clock())
+        self._shown = self._pipeline.families(self._clock())
 
     def accept(self, batch: Batch) -> Sequence[Heard]:
         """Stores a request and takes it in; gives what became of each of its verdicts.
@@ -193,6 +193,8 @@ class Durable:
             except OverloadedError as error:
                 one.error = error
             else:
+                if self._pipeline.reject_surplus(one.batch) and self._store is not None:
+                    one.body = encode_batch(one.batch)  # without them: they are not there after a restart either
                 one.error = _NOT_TAKEN  # until it is, whatever happens to the others
                 taken += size
                 waiting.append(one)

@@ -10,7 +10,7 @@ are Unix seconds of the caller's clock. Ids are the raw bytes of the wire: 16 fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
@@ -40,6 +40,10 @@ DOCTOR_SERVICE = "otelscore-doctor"
 
 class SenderError(ValueError):
     """The request is wrong and stays wrong: the sender must not retry (gRPC INVALID_ARGUMENT, HTTP 400)."""
+
+
+class UnauthenticatedError(PermissionError):
+    """The request does not say, or not truly, who sends it (gRPC UNAUTHENTICATED, HTTP 401)."""
 
 
 class OverloadedError(RuntimeError):
@@ -142,6 +146,7 @@ class Origin:
     attributes: Mapping[str, str] = field(default_factory=dict)
     """Resource attributes kept for labels (service.version, deployment.environment.name, ...)."""
     tenant: str = ""
+    """Who sent them, by the token that came with the request; "" where none is asked for."""
 
 
 @dataclass(slots=True)
@@ -281,6 +286,7 @@ class Reading:
     cluster: str = ""  # value of `cluster_by`
     fault: str = ""  # otelscore.fault.kind: this call had a fault injected
     verdicts: tuple[Verdict, ...] = ()  # evaluations found on the span itself
+    fault_noticed: bool | None = None  # otelscore.fault.noticed: what the user's own check says of a fault
 
 
 OTHER = Reading(Kind.OTHER)
@@ -333,6 +339,7 @@ class Batch:
     records: int = 0  # log records in the request
     rejected: int = 0  # spans or log records that were bad
     reason: str = ""  # why the first of them was
+    reached: tuple[str, ...] = ()  # limits that some of them were over
 
 
 @dataclass(slots=True)
@@ -357,7 +364,8 @@ class Step:
     call_id: str = ""
     arguments: bytes | None = None
     again: bool = False  # the same call after it had failed
-    fault: str = ""
+    fault: str = ""  # the kind of fault that was injected into this call
+    fault_noticed: bool | None = None  # what the user's own check says of it
 
     @property
     def failed(self) -> bool:
@@ -384,6 +392,7 @@ class Step:
             "recovered": self.recovered,
             "duration_seconds": self.duration_seconds,
             "span_id": self.span_id.hex(),
+            "fault": self.fault or None,
         }
 
 
@@ -406,6 +415,9 @@ class Trajectory:
     labels: Mapping[str, str] = field(default_factory=dict)  # what the user made labels, of agent span and resource
     cluster: str = ""
     fault: str = ""  # the first injected fault; such a run stays out of every production figure
+    acknowledged: bool = (
+        False  # its answer says that something could not be done; known of runs with a failure or fault
+    )
     because: str = ""  # what the outcome was seen by; for people
     targets: frozenset[bytes] = frozenset()  # ids of the spans at which a verdict about the run may be aimed
     trajectory_id: str = field(init=False)  # made once: what is kept of a million runs shares it
@@ -418,6 +430,12 @@ class Trajectory:
         """0 where the sender's clock ran backwards."""
         return max(self.end - self.start, 0) / 1e9
 
+
+Authenticate = Callable[[Iterable[tuple[str, str]]], str]
+"""The headers of a request, their names in lower case -> whose it is, "" where nobody is asked.
+
+Raises UnauthenticatedError.
+"""
 
 Clock = Callable[[], float]
 """Unix seconds that only rise."""

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import islice
 
@@ -109,7 +109,7 @@ class Pipeline:
         self.limiter = LabelLimiter(config.limits_label_values, config.labels, hold)
         self._windows = Windows(config.windows, config.limits_rows)
         self._figures = Figures(self._windows, config.horizons, self.limiter.names)
-        self.totals = Totals(self.limiter)
+        self.totals = Totals(self.limiter, config.limits_series)
         evaluators = (*config.verdicts_evaluators, *config.verdicts_attributes)
         self.verdicts = VerdictBook(evaluators, config.verdict_window, config.limits_verdicts)
         self._scored: dict[str, Run] = {}
@@ -129,12 +129,33 @@ class Pipeline:
             self.tally.reach("open_spans")
             raise OverloadedError(f"limits.open_spans ({self._config.limits_open_spans}) is reached; try again later")
 
+    def reject_surplus(self, batch: Batch) -> bool:
+        """Takes the spans out of a request that their traces have no room for; whether there were any.
+
+        A run takes a time to score that grows with its spans, and all others wait meanwhile.
+        """
+        most, before = self._config.limits_trace_spans, len(batch.spans)
+        for trace_id, count in Counter(span.trace_id for span in batch.spans).items():
+            held = self.assembler.held(trace_id)
+            if len(held) + count <= most:
+                continue
+            new = [span for span in batch.spans if span.trace_id == trace_id and span.span_id not in held]
+            surplus = {id(span) for span in new[max(most - len(held), 0) :]}
+            if surplus:
+                self.tally.reach("trace_spans")
+                batch.spans = [span for span in batch.spans if id(span) not in surplus]
+                batch.rejected += len(surplus)
+                batch.reason = batch.reason or f"a trace has more than {most} spans (limits.trace_spans)"
+        return len(batch.spans) < before
+
     def ingest(self, batch: Batch, now: float, request: int = 0) -> list[Heard]:
         """Takes a decoded request for which there is room; `request` is its number in the journal, rising.
 
         Gives what became of each of its `verdicts`.
         """
         self.limiter.now = now
+        for limit in batch.reached:
+            self.tally.reach(limit)
         for span in batch.spans:
             self.tally.fates[self._take(span, now)] += 1
         for facts in batch.facts:
@@ -189,7 +210,9 @@ class Pipeline:
     def drop(self, run_ids: Iterable[str]) -> None:
         """Forgets runs before their time, for want of room on disk; those that can still change stay."""
         for run_id in run_ids:
-            if self._judgeable.pop(run_id, None) is not None:
+            run = self._judgeable.pop(run_id, None)
+            if run is not None:
+                self._count_faults(run)
                 self.verdicts.retire(run_id)
                 self._windows.drop(run_id)
 
@@ -202,9 +225,15 @@ class Pipeline:
         self.hold(traces, entry, now)
 
     def tick(self, now: float) -> list[Score]:
-        """Closes what is over and counts what is final; the scores of what closed, also of what closed anew."""
+        """Closes what is over and counts what is final; the scores of what closed, also of what closed anew.
+
+        Runs with injected faults are scored, kept and judged like others, and counted apart; their scores stay here.
+        """
         self.totals.release(self.limiter.release(now))
         scores = list(self._digest(self.assembler.tick(now), now))
+        if self.totals.crowded:
+            self.tally.reach("series", self.totals.crowded)
+            self.totals.crowded = 0
         self._windows.expire(now)  # also where nobody ever asks for figures
         self.verdicts.expire(now)
         while self._judgeable and next(iter(self._judgeable.values())).until <= now:
@@ -225,6 +254,8 @@ class Pipeline:
                 for trajectory in filter(self.is_scored, event.trajectories):
                     self.verdicts.enter(trajectory.trajectory_id, trajectory.start, targets_of(trajectory))
         scores = list(self._digest(events, now))
+        for run in self._judgeable.values():
+            self._count_faults(run)
         self._count_unusable()
         return scores
 
@@ -305,6 +336,9 @@ class Pipeline:
         return read
 
     def _hear(self, verdict: Verdict, now: float) -> Heard:
+        if now and verdict.time > (now + self._config.limits_clock_skew) * 1e9:  # files have no clock
+            self.tally.reach("clock_skew")
+            verdict = replace(verdict, time=0)
         heard, about = self.verdicts.add(verdict, now)
         if heard is not Heard.DUPLICATE and verdict.passed is not None:
             self.totals.count_verdict(verdict)
@@ -351,10 +385,13 @@ class Pipeline:
         for run_id, targets, trajectory in runs:
             trajectory.verdict = self.verdicts.verdict_of(run_id)
             score = score_trajectory(trajectory)
-            labels = self.limiter.group(trajectory)
+            labels = self.totals.fit(self.limiter.group(trajectory))
             row = make_row(trajectory, score, labels, self.limiter, self._kinds)
             self._windows.add(run_id, row, now, instead_of=replaced)
-            self.totals.announce(trajectory, score, labels)
+            if row.faults:
+                self.totals.announce_faults(row)
+            else:
+                self.totals.announce(trajectory, score, labels)
             known = self._scored.get(run_id)
             closed = known.closed if known else min((old.closed for old in replaced.values()), default=now)
             judged_at = None if row.verdict is None else known.judged if known and known.judged else now
@@ -374,7 +411,8 @@ class Pipeline:
             )
             self._scored[run_id] = run
             self.changes.scored[run.number] = run, score
-            yield score
+            if not row.faults:
+                yield score
         for run_id in replaced:
             self._windows.remove(run_id)
         for run_id in judged_anew - gone:
@@ -396,8 +434,7 @@ class Pipeline:
         """Whether the settings want a run."""
         config = self._config
         return (
-            not trajectory.fault  # injected faults stay out of production figures
-            and trajectory.origin.service != DOCTOR_SERVICE  # the doctor's runs are none of production
+            trajectory.origin.service != DOCTOR_SERVICE  # the doctor's runs are none of production
             and len(trajectory.steps) >= config.min_steps
             and _passes(trajectory.origin.service, config.include_service, config.exclude_service)
             and _passes(trajectory.agent, config.include_agent, config.exclude_agent)
@@ -425,8 +462,13 @@ class Pipeline:
         scored = self._scored.pop(run_id, None)
         if scored is None or scored.trajectory is None or scored.score is None:
             return
-        self.totals.fold(scored.trajectory, scored.score, scored.row.labels, now)
-        self.changes.finals.append(scored.score)
+        if not scored.row.faults:
+            skew, timed = self._config.limits_clock_skew * 1e9, now * 1e9
+            timely = not now or (timed - scored.start <= skew and scored.end - timed <= skew)  # files have no clock
+            if not timely:
+                self.tally.reach("clock_skew")
+            self.totals.fold(scored.trajectory, scored.score, scored.row.labels, now, timely=timely)
+            self.changes.finals.append(scored.score)
         scored.trajectory = scored.score = None
         scored.final, scored.until = True, now + self._config.verdict_window
         self._judgeable[run_id] = scored
@@ -439,16 +481,28 @@ class Pipeline:
 
     def _forget_oldest(self) -> None:
         run_id, run = self._judgeable.popitem(last=False)
+        self._count_faults(run)
         self.verdicts.retire(run_id)
         self._discard(run)
 
     def _count_verdict(self, run_id: str, scored: Run, now: float) -> None:
         """Counts the verdict of a final run, once: a counter takes nothing back."""
+        if scored.row.faults:
+            if all(hit.is_settled(scored.row.verdict) for hit in scored.row.faults):
+                self._count_faults(scored)
+            return
         verdict = self.verdicts.verdict_of(run_id)
         if verdict is not None and not scored.counted:
             scored.counted = True
             self.changes.changed[scored.number] = scored
             self.totals.fold_verdict(scored.row, verdict, scored.trace_id, scored.end, now)
+
+    def _count_faults(self, run: Run) -> None:
+        """Counts the injected faults of a final run, once, as far as it is known by now what became of them."""
+        if run.row.faults and not run.counted:
+            run.counted = True
+            self.changes.changed[run.number] = run
+            self.totals.fold_faults(run.row, run.trace_id, self.limiter.now)
 
 
 def _matches(text: str, patterns: Sequence[str]) -> bool:

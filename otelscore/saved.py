@@ -16,6 +16,7 @@ import structlog
 
 from otelscore.model import Batch, Outcome, Verdict
 from otelscore.pipeline import Pipeline, Run
+from otelscore.scoring.faults import Hit
 from otelscore.scoring.score import Errors
 from otelscore.scoring.window import Row, judged
 from otelscore.store.codec import decode_batch, encode_batch
@@ -165,9 +166,10 @@ def _stored(run: Run) -> StoredRun:
 
 def _run(stored: StoredRun) -> Run:
     start, end, targets, fields = msgpack.unpackb(stored.facts, use_list=False)
-    row = dict(zip(Row.__slots__, fields, strict=True))
+    row = dict(zip(Row.__slots__, fields, strict=False))  # schema 2 had no `faults`
     row["outcome"] = Outcome(row["outcome"]) if row["outcome"] else None
     row["errors"] = Errors(row["errors"])
+    row["faults"] = tuple(Hit(*hit) for hit in row.get("faults", ()))
     return Run(
         number=stored.number,
         run_id=stored.run_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import secrets
 import threading
 import time
@@ -20,17 +21,20 @@ from otelscore.config import LIMITS, Address, Config
 from otelscore.dialects import DIALECTS, Context, Registry
 from otelscore.dialects.mapping import UserMapping, with_mapping
 from otelscore.dialects.verdict_json import verdict_of_json
+from otelscore.doors.guard import make_doors
+from otelscore.doors.watched import DoorError
 from otelscore.durable import Durable
 from otelscore.export import verdicts
 from otelscore.export.backend import Backend
 from otelscore.export.events import Events
 from otelscore.export.forward import Forwarder
 from otelscore.export.http import MetricsApp
-from otelscore.export.prometheus import make_registry
+from otelscore.export.prometheus import Exposition
 from otelscore.export.sending import make_sender
 from otelscore.export.spool import Spool
 from otelscore.ingest import otlp_protobuf
 from otelscore.ingest.decode import Decoder
+from otelscore.ingest.gate import Gate
 from otelscore.ingest.grpc import GrpcServer
 from otelscore.ingest.http import OtlpHttp
 from otelscore.ingest.receiver import Receiver, Result, Signal
@@ -46,11 +50,12 @@ log = structlog.stdlib.get_logger(__name__)
 DRAIN = 5
 """Seconds that requests under way are given to finish when the service stops."""
 
-SENDERS, SCRAPERS = 10_000, 100
-"""Connections to the OTLP/HTTP port and to the metrics port at once. Most are idle: senders keep theirs."""
+SCRAPERS = 100
+"""Connections to the metrics port at once."""
 
 TRANSPORTS = ("grpc", "http")
 
+_OTHER_FILES = 500  # beside connections to senders
 _TICK = 1.0  # seconds between two looks at the clock, less where the graces are shorter
 _COMPLAINT = 60.0  # seconds between two log lines about the same trouble
 
@@ -121,8 +126,12 @@ def _mapping(config: Config) -> UserMapping:
 
 
 def make_decoder(config: Config, reader: Reader) -> Decoder:
-    """A decoder for that reader, which keeps of resources what an installation is configured to."""
-    return Decoder(reader, frozenset({*config.labels, *filter(None, (config.cluster_by,))}))
+    """A decoder of files for that reader, which keeps of resources what an installation is configured to."""
+    return Decoder(reader, _resource_keys(config))
+
+
+def _resource_keys(config: Config) -> frozenset[str]:
+    return frozenset({*config.labels, *filter(None, (config.cluster_by,))})
 
 
 class Service:
@@ -132,6 +141,10 @@ class Service:
         self._config = config
         self._clock = clock or steady_clock()
         self._lock = threading.Lock()
+        try:
+            doors = make_doors(config)
+        except DoorError as error:
+            raise StartError(str(error)) from None
         instance = secrets.token_hex(8)
         forward_to, tell_to = _backend(config, "forward", instance), _backend(config, "events", instance)
         self._backends = [backend for backend in (forward_to, tell_to) if backend]
@@ -157,27 +170,33 @@ class Service:
         except PluginError as error:
             raise StartError(str(error)) from None
         receiver = Receiver(
-            make_decoder(config, reader),
+            Decoder(reader, _resource_keys(config), config.limits_request_records, config.limits_attributes),
             self._durable.accept,
             self._count,
             self._durable.reach,
             config.limits_request_size,
             forwarder.passing_on if forwarder else lambda *_: nullcontext(),
             instance,
+            doors.grpc.authenticate,
         )
         concurrency, patience = config.limits_concurrent_requests, config.limits_request_time
         grpc, http, metrics = config.grpc_endpoint, config.http_endpoint, config.metrics_endpoint
-        self._grpc = GrpcServer(receiver, grpc.host, grpc.port, patience, concurrency)
-        self._http = HttpServer(OtlpHttp(receiver, patience, concurrency), http.host, http.port, SENDERS)
+        gate = Gate(time.monotonic, concurrency, config.limits_requests_size, config.limits_request_wait)
+        senders, reach = config.limits_connections, self._durable.reach
+        self._grpc = GrpcServer(receiver, gate, grpc.host, grpc.port, patience, senders, doors.grpc.credentials())
+        otlp = OtlpHttp(receiver, gate, patience)
+        self._http = HttpServer(otlp, http.host, http.port, senders, patience, reach, doors.http.context())
         app = MetricsApp(
-            make_registry(self.families),
+            Exposition(self.families),
             self._is_ready,
             self._durable.find,
             self._durable.look,
             lambda body: verdicts.answer(body, self._read_verdict, self._hear),
             patience,
+            doors.metrics.authenticate,
         )
-        self._metrics = HttpServer(app, metrics.host, metrics.port, SCRAPERS)
+        context = doors.metrics.context()
+        self._metrics = HttpServer(app, metrics.host, metrics.port, SCRAPERS, patience, reach, context)
 
     def start(self) -> Ports:
         """Opens the doors.
@@ -185,6 +204,7 @@ class Service:
         Raises:
             StartError: an address is taken or not ours.
         """
+        _allow_files(2 * self._config.limits_connections)
         opened: list[Callable[[], None]] = []
         try:
             metrics = _open("metrics", "--metrics", self._config.metrics_endpoint, self._metrics.start)
@@ -351,11 +371,22 @@ def _make_forwarder(config: Config, backend: Backend | None, reach: Callable[[st
         spool = Spool(folder, config.limits_forward_spool, sync=config.durability == "power")
     except OSError as error:
         raise StartError(f"the forward spool {folder} cannot be used: {error.strerror}; see --state") from None
+    log.info("passing requests on", endpoint=backend.url, waiting=spool.requests)
     return Forwarder(make_sender(backend), spool, config.forward_required, reach)
 
 
 def _tell_nobody(_: Sequence[Score]) -> None:
     """Where scores are not sent as events."""
+
+
+def _allow_files(wanted: int) -> None:
+    """Lets the process have so many connections, and what else it opens; else a crowd of them would stop the store."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted + _OTHER_FILES:
+        most = wanted + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(wanted + _OTHER_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        if most < wanted + _OTHER_FILES:
+            log.warning("this system allows fewer files than limits.connections", files=most, connections=wanted)
 
 
 def _open_store(config: Config) -> Store | None:

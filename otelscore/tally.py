@@ -40,9 +40,9 @@ class Tally:
             if trajectory.origin.service == DOCTOR_SERVICE:
                 self.doctors_runs["error" if any(step.failed for step in trajectory.steps) else "ok"] += 1
 
-    def reach(self, limit: str) -> None:
+    def reach(self, limit: str, times: int = 1) -> None:
         """Counts that the limit of this name was reached."""
-        self._reached[limit] += 1
+        self._reached[limit] += times
 
     def reached(self) -> dict[str, int]:
         """How often each limit was reached, by its name."""

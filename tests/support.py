@@ -198,5 +198,6 @@ STEP_KEYS = [
     "recovered",
     "duration_seconds",
     "span_id",
+    "fault",
 ]
 """A score's and a step's keys as JSON has them, in DESIGN.md's order."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from otelscore.config import LIMITS
 from otelscore.scoring.metrics import METRICS, PREFIX, Type
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,12 @@ EXISTING = {PREFIX + name for name in METRICS} | {
 def test_every_metric_is_in_the_document_of_figures():
     documented = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "figures.md").read_text()))
     assert METRICS.keys() <= documented, sorted(METRICS.keys() - documented)
+
+
+def test_every_limit_is_in_the_document_of_operations():
+    text = (ROOT / "docs" / "operations.md").read_text()
+    documented = set(re.findall(r"^\| `(limits\.[a-z_]+)`", text, re.MULTILINE))
+    assert documented == {setting.name for setting in LIMITS.values()}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())

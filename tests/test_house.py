@@ -16,7 +16,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 GROUND = frozenset({"model"})
 PIPELINE = GROUND | {"config", "dialects", "trajectory", "scoring", "tally", "pipeline"}
 DURABLE = PIPELINE | {"store", "saved", "durable"}
-SERVICE = DURABLE | {"ingest", "export", "serving", "logs", "plugins", "service"}
+SERVICE = DURABLE | {"ingest", "export", "serving", "doors", "logs", "plugins", "service"}
 
 MAY_IMPORT = {
     "model": frozenset(),
@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "ingest": GROUND,
     "store": GROUND,
     "serving": GROUND,
+    "doors": GROUND | {"config"},
     "plugins": GROUND | {"dialects"},
     "trajectory": GROUND | {"dialects"},
     "export": GROUND | {"scoring"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Machine:
     """An otelscore with its state on disk and a simulated clock."""
 
     def __init__(self, folder: Path, size: int = 2**30, **limits: int) -> None:
+        limits = {"clock_skew": 10**9, **limits}  # the spans are of the first seconds of 1970
         self.config = Config(**{f"limits_{name}": limit for name, limit in limits.items()})
         self.folder, self.size, self.now, self.runs = folder, size, 1_000_000.0, 0
         self.start()
@@ -75,6 +77,56 @@ def reach_request_time(folder: Path) -> Machine:
 def reach_concurrent_requests(folder: Path) -> Machine:
     machine = Machine(folder)
     machine.durable.reach("concurrent_requests")
+    return machine
+
+
+def _reach_at_door(limit: str) -> Callable[[Path], Machine]:
+    """That the doors tell of it is tested where they are."""
+
+    def reach(folder: Path) -> Machine:
+        machine = Machine(folder)
+        machine.durable.reach(limit)
+        return machine
+
+    return reach
+
+
+reach_request_wait = _reach_at_door("request_wait")
+reach_requests_size = _reach_at_door("requests_size")
+reach_request_records = _reach_at_door("request_records")
+reach_connections = _reach_at_door("connections")
+
+
+def reach_attributes(folder: Path) -> Machine:
+    machine = Machine(folder)
+    machine.durable.accept(Batch(rejected=1, reached=("attributes",)))
+    return machine
+
+
+def reach_trace_spans(folder: Path) -> Machine:
+    machine = Machine(folder, trace_spans=4)
+    machine.run()
+    machine.runs = 0
+    machine.run()  # the same spans again take no room
+    assert not machine.reached()
+    request = Batch(spans(*(tool("t", 3, 4, id=f"more{i}") for i in range(3)), trace=b"1" * 16))
+    machine.durable.accept(request)
+    assert (len(request.spans), request.rejected) == (1, 2)
+    return machine
+
+
+def reach_clock_skew(folder: Path) -> Machine:
+    machine = Machine(folder, clock_skew=1000)
+    machine.run()  # at its first second, long before the machine's
+    machine.finish()
+    return machine
+
+
+def reach_series(folder: Path) -> Machine:
+    machine = Machine(folder, series=200)
+    for _ in range(30):
+        machine.run()
+    machine.finish()
     return machine
 
 
@@ -150,6 +202,50 @@ def test_a_limit_counts_that_it_was_reached_and_goes_on_counting_after_a_restart
     machine.durable.reach("request_size")
     before = reached.get("request_size", 0)
     assert machine.reached() == {**reached, "request_size": before + 1}
+
+
+def test_a_run_of_a_wrong_clock_is_in_all_figures_but_those_of_durations(tmp_path):
+    machine = reach_clock_skew(tmp_path)
+    assert sum(machine.value("trajectories_total").values()) == 1
+    assert machine.value("step_success_ratio")
+    assert not any(sum(observed.counts) for observed in machine.value("trajectory_duration_seconds").values())
+    assert any(sum(observed.counts) for observed in machine.value("trajectory_steps").values())
+
+
+def test_a_verdict_from_the_future_loses_to_any_other(tmp_path):
+    machine = Machine(tmp_path)
+    machine.run()
+    machine.finish()
+    far, now = 2**62, int(machine.now * 1e9)
+    for passed, time in ((False, far), (True, now)):
+        machine.durable.accept(Batch(verdicts=[Verdict("task_success", passed, time, b"1" * 16)], records=1))
+    assert set(machine.value("task_pass_ratio").values()) == {1}
+    assert machine.reached() == {"clock_skew": 1}
+
+
+def test_series_stay_below_their_limit_whoever_sends_what(tmp_path):
+    machine = reach_series(tmp_path)
+    series = set(machine.value("steps_total"))
+    assert "__overflow__" in {labels[3] for labels in series}
+    assert len(series) < 150
+    assert sum(machine.value("steps_total").values()) == 60
+
+
+def test_rejected_surplus_does_not_come_back_with_a_restart(tmp_path):
+    machine = reach_trace_spans(tmp_path)
+    machine.store.close()
+    machine.start()
+    assert sum(machine.value("open_spans").values()) == 4
+
+
+def test_while_nothing_can_be_written_before_the_first_scrape_all_metrics_are_there(tmp_path):
+    machine = Machine(tmp_path)
+    shown = {family.metric.name for family in machine.durable.families()}
+    machine.store.close()
+    machine.start()
+    machine.store._connection.execute("PRAGMA query_only = ON")
+    assert {family.metric.name for family in machine.durable.families()} == shown
+    assert not machine.durable.is_writable
 
 
 def test_a_limit_that_was_not_reached_shows_that_by_a_zero(tmp_path):

@@ -9,9 +9,9 @@ from otelscore.trajectory.assembler import Standing
 from otelscore.trajectory.memory import Learnt
 
 WRITTEN = {
-    2: {
+    3: {
         "row": "labels outcome hard_failure verdict errors silent steps failed first_failed first_unrecovered responses"
-        " sane resolutions recovered tools cluster",
+        " sane resolutions recovered tools cluster faults",
         "score": "trajectory_id trace_id service agent model started_at duration_seconds outcome task_passed"
         " trajectory_length tool_errors tool_error_rate recovery_rate resolution_rate hard_failure silent_failure"
         " implied_step_success_rate steps",

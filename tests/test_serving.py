@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import http.client
+import socket
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -32,7 +33,7 @@ def listens(port: int) -> bool:
 
 
 def test_an_app_is_served_on_a_free_port() -> None:
-    server = HttpServer(hello, "127.0.0.1", 0, connections=10)
+    server = HttpServer(hello, "127.0.0.1", 0, 10, 30, print)
     port = server.start()
     try:
         answer = get(port)
@@ -47,7 +48,7 @@ def test_a_port_in_use_is_named() -> None:
     with listen("127.0.0.1", 0) as other:
         port = other.getsockname()[1]
         with pytest.raises(PortInUseError, match=f"127.0.0.1:{port} is in use") as raised:
-            HttpServer(hello, "127.0.0.1", port, connections=10).start()
+            HttpServer(hello, "127.0.0.1", port, 10, 30, print).start()
     assert (raised.value.host, raised.value.port, raised.value.errno) == ("127.0.0.1", port, errno.EADDRINUSE)
 
 
@@ -65,7 +66,7 @@ def test_stop_waits_for_the_request_under_way() -> None:
         await asyncio.to_thread(leave.wait, 30)
         await hello(scope, receive, send)
 
-    server = HttpServer(slow, "127.0.0.1", 0, connections=10)
+    server = HttpServer(slow, "127.0.0.1", 0, 10, 30, print)
     port = server.start()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/")
@@ -81,4 +82,44 @@ def test_stop_waits_for_the_request_under_way() -> None:
 
 
 def test_stop_without_start_does_nothing() -> None:
-    HttpServer(hello, "127.0.0.1", 0, connections=10).stop(0)
+    HttpServer(hello, "127.0.0.1", 0, 10, 30, print).stop(0)
+
+
+def test_beyond_so_many_connections_new_ones_are_told_to_come_back_and_old_ones_are_served() -> None:
+    reached: list[str] = []
+    server = HttpServer(hello, "127.0.0.1", 0, 1, 30, reached.append)
+    port = server.start()
+    try:
+        old = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        old.connect()
+        with socket.create_connection(("127.0.0.1", port), 30) as new:
+            assert new.recv(1000).startswith(b"HTTP/1.1 503 ")
+        assert reached == ["connections"]
+        for _ in range(2):
+            old.request("GET", "/")
+            assert old.getresponse().read() == b"hello"
+    finally:
+        server.stop(0)
+
+
+def test_what_is_sent_after_an_early_answer_has_a_time_and_the_connection_lives_on() -> None:
+    reached: list[str] = []
+    server = HttpServer(hello, "127.0.0.1", 0, 10, 0.2, reached.append)
+    port = server.start()
+    try:
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port), 30) as whole:
+            for _ in range(2):
+                whole.sendall(head)
+                answer = b""
+                while not answer.endswith(b"hello"):
+                    answer += whole.recv(1000)
+                whole.sendall(b"rest")
+        assert reached == []
+        with socket.create_connection(("127.0.0.1", port), 30) as half:
+            half.sendall(head + b"re")
+            while half.recv(1000):
+                pass
+        assert reached == ["request_time"]
+    finally:
+        server.stop(0)

@@ -21,6 +21,8 @@ _POLL = 0.5  # seconds
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # what `requests` heeds first
 
+_CLIENT = "OTEL_EXPORTER_OTLP_{}CLIENT_CERTIFICATE"
+
 _REFUSALS = {
     r"UNAUTHENTICATED|code: 401": "it wants to know who sends: give the exporter its credentials, such as "
     "OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer%20...'",
@@ -44,16 +46,17 @@ class Check:
     remedy: str = ""  # empty where all is well
 
 
-def examine(endpoint: Endpoint, metrics: str, wait: float) -> Iterator[Check]:
+def examine(endpoint: Endpoint, metrics: str, wait: float, token: str = "") -> Iterator[Check]:
     """Every check as soon as it is done; it ends at the first that leaves nothing to look at behind it.
 
     Args:
         metrics: URL of the metrics address, without a path.
         wait: seconds that the runs may take to show up.
+        token: for the metrics address; empty where it wants none.
     """
     before: Figures | None = None
     try:
-        before = fetch(metrics)
+        before = fetch(metrics, token)
         yield Check(True, f"otelscore {before.version} answers at {metrics}")
         yield _check_readiness(metrics)
         if before.ahead is not None:
@@ -63,7 +66,7 @@ def examine(endpoint: Endpoint, metrics: str, wait: float) -> Iterator[Check]:
     sent = _check_sending(endpoint)
     yield sent
     if sent.well and before is not None:
-        yield _check_arrival(endpoint, metrics, before, wait)
+        yield _check_arrival(endpoint, metrics, before, wait, token)
 
 
 def _check_readiness(metrics: str) -> Check:
@@ -109,6 +112,13 @@ def _why_refused(endpoint: Endpoint, said: str) -> str:
             return "the exporter speaks TLS, the port does not: use http:// instead of https://"
         return "the port speaks TLS: use https:// instead of http://"
     if endpoint.tls:
+        shown = os.environ.get(_CLIENT.format("TRACES_")) or os.environ.get(_CLIENT.format(""))
+        mutual = probe.wants_certificate(endpoint)
+        if mutual and not shown:
+            return (
+                f"it wants a certificate of who sends (mutual TLS): {_CLIENT.format('')}=FILE and "
+                "OTEL_EXPORTER_OTLP_CLIENT_KEY=FILE name one and its key"
+            )
         if untrusted := probe.why_untrusted(endpoint, endpoint.ca_file):
             return (
                 f"its certificate is not trusted: {untrusted}; OTEL_EXPORTER_OTLP_CERTIFICATE=FILE names the authority "
@@ -120,6 +130,8 @@ def _why_refused(endpoint: Endpoint, said: str) -> str:
                 f"{bundle} is set, and Python's exporter over HTTP goes by that instead of "
                 "OTEL_EXPORTER_OTLP_CERTIFICATE: unset it, or use gRPC"
             )
+        if mutual and "UNAUTHENTICATED" not in said and "code: 401" not in said:
+            return f"it takes certificates of some authority alone (mutual TLS), and did not take {shown}"
     if endpoint.grpc and not probe.speaks_grpc(endpoint) and probe.speaks_http(endpoint):
         return (
             "the port speaks HTTP, not gRPC: use the port for gRPC (4317 as a rule), or set "
@@ -136,11 +148,11 @@ def _why_refused(endpoint: Endpoint, said: str) -> str:
     return f"the exporter says: {said}"
 
 
-def _check_arrival(endpoint: Endpoint, metrics: str, before: Figures, wait: float) -> Check:
+def _check_arrival(endpoint: Endpoint, metrics: str, before: Figures, wait: float, token: str) -> Check:
     until = time.monotonic() + wait
     while True:
         try:
-            now = fetch(metrics)
+            now = fetch(metrics, token)
         except NoFiguresError as error:
             return Check(False, str(error), "it went away while the runs were awaited; its log says why")
         came = {outcome: now.runs.get(outcome, 0) - before.runs.get(outcome, 0) for outcome in RUNS}

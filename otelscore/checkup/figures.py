@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -35,17 +36,19 @@ class Figures:
     ahead: float | None = None  # seconds by which its clock is ahead of ours; None: it does not say
 
 
-def fetch(address: str) -> Figures:
-    """The figures as they are now. Raises NoFiguresError."""
+def fetch(address: str, token: str = "") -> Figures:
+    """The figures as they are now, asked for with a token where there is one. Raises NoFiguresError."""
     url = f"{address}/metrics?{urlencode([('name[]', name) for name in (_SPANS, _RUNS, _BUILD, _ALWAYS)])}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
     asked = time.time()
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - the user's own address
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the user's own address
             text, date = answer.read().decode(), answer.headers.get("Date")
     except urllib.error.HTTPError as error:
-        raise NoFiguresError(
-            f"{address}/metrics answers {error.code} {error.reason}", "is that the metrics address of otelscore?"
-        ) from None
+        remedy = "is that the metrics address of otelscore?"
+        if error.code == HTTPStatus.UNAUTHORIZED:
+            remedy = "give a token of its `metrics.auth.tokens_file` with --token-file"
+        raise NoFiguresError(f"{address}/metrics answers {error.code} {error.reason}", remedy) from None
     except (OSError, ValueError) as error:
         raise NoFiguresError(
             f"{address} gives no metrics: {getattr(error, 'reason', error)}",

@@ -97,6 +97,23 @@ def why_untrusted(endpoint: Endpoint, ca_file: str | None) -> str:
         return str(error)
 
 
+def wants_certificate(endpoint: Endpoint) -> bool:
+    """Whether whoever listens ends a TLS connection that says nothing yet, as one that shows no certificate is ended.
+
+    In TLS 1.3 a client is done with the handshake before the server has looked at its part. Some servers then say what
+    is missing, others hang up.
+    """
+    context = _careless()
+    context.set_alpn_protocols(["h2" if endpoint.grpc else "http/1.1"])
+    try:
+        with _connect(endpoint) as plain, context.wrap_socket(plain, server_hostname=endpoint.host) as secure:
+            return not secure.recv(1)
+    except ssl.SSLError as error:
+        return error.reason in ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_HANDSHAKE_FAILURE")
+    except OSError:
+        return False
+
+
 def speaks_http(endpoint: Endpoint) -> bool:
     """Whether whoever listens answers HTTP/1.1."""
     question = f"GET / HTTP/1.1\r\nHost: {endpoint.host}\r\nConnection: close\r\n\r\n".encode()

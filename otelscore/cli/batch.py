@@ -32,6 +32,7 @@ class Scored:
 
     scores: list[Score] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)  # one a run, in no order
+    faulty: list[Row] = field(default_factory=list)  # those of runs with injected faults, which are in nothing else
     families: list[Family] = field(default_factory=list)  # every figure of the runs, in one window that holds them all
     verdicts: dict[Verdict, Heard] = field(
         default_factory=dict
@@ -127,7 +128,9 @@ def score_paths(
                 scored.errors.append(": ".join(filter(None, (item.path, item.where, item.reason))))
         scored.repeated = pipeline.ingest(Batch(verdicts=list(verdicts)), 0.0).count(Heard.DUPLICATE)
         scored.scores = sorted(pipeline.close_all(0.0), key=lambda score: (score.started_at, score.trajectory_id))
-    scored.rows, scored.families = pipeline.rows(), pipeline.figures(0.0)
+    for row in pipeline.rows():
+        (scored.faulty if row.faults else scored.rows).append(row)
+    scored.families = pipeline.figures(0.0)
     scored.verdicts = pipeline.verdicts.standings()
     return scored
 

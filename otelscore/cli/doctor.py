@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from otelscore.cli.options import token_file
 from otelscore.config import SETTINGS
 
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
@@ -28,14 +29,15 @@ _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
     show_default=True,
     help="Seconds that the runs may take to show up; longer than root_grace, and than a tail sampler decides.",
 )
-def doctor(endpoint: str | None, metrics: str, wait: float) -> None:
+@token_file
+def doctor(endpoint: str | None, metrics: str, wait: float, token: str) -> None:
     """Send test runs to ENDPOINT with OpenTelemetry's own exporter, watch for them in otelscore's metrics, and say what
     is wrong where they do not come: port, TLS, credentials, clock, filters, sampling. ENDPOINT is what your agents send
     to, a Collector or otelscore itself: a URL, or host:port for gRPC without TLS.
 
     Run it where an agent runs, with the agent's OTEL_EXPORTER_OTLP_* variables: endpoint, protocol, headers and
-    certificates are taken from them. The test runs come into no figure about agents. Ends with 1 where something is
-    wrong.
+    certificates are taken from them. Where the metrics address is https://, SSL_CERT_FILE names the authority that
+    signed its certificate. The test runs come into no figure about agents. Ends with 1 where something is wrong.
     """
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it would say, the doctor says in plain words
     from otelscore.checkup.checks import examine
@@ -47,7 +49,7 @@ def doctor(endpoint: str | None, metrics: str, wait: float) -> None:
         raise click.UsageError(str(error)) from None
     address = (metrics if "://" in metrics else f"http://{metrics}").rstrip("/").removesuffix("/metrics")
     well = True
-    for check in examine(target, address, wait):
+    for check in examine(target, address, wait, token):
         well &= check.well
         click.echo(f"{'✓' if check.well else '✗'} {check.found}")
         if check.remedy:

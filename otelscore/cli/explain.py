@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from otelscore.cli.options import with_config
+from otelscore.cli.options import token_file, with_config
 from otelscore.config import Config
 
 PATIENCE = 10.0  # seconds
@@ -25,15 +25,16 @@ PATIENCE = 10.0  # seconds
 @click.option("--trace", default="", metavar="ID", help="Only traces whose id begins so, in hex.")
 @click.option("--live", "run_id", metavar="TRAJECTORY_ID", help="Instead of files: a run that a running service knows.")
 @click.option("--server", default="127.0.0.1:9464", show_default=True, help="The metrics address of that service.")
+@token_file
 @with_config()
-def explain(config: Config, paths: tuple[Path, ...], trace: str, run_id: str | None, server: str) -> None:
+def explain(config: Config, paths: tuple[Path, ...], trace: str, run_id: str | None, server: str, token: str) -> None:
     """Show every span of the traces in files (as `otelscore score` takes them): what it was read as and by which rule,
     which step it became, why that failed and what the agent did about it. With --live, show a run's steps alone.
     """
     if bool(paths) == bool(run_id):
         raise click.UsageError("give files to explain, or --live with the id of a run")
     if run_id:
-        _show_live(run_id, server)
+        _show_live(run_id, server, token)
         return
     from otelscore.cli.traces import print_traces, read_traces
 
@@ -46,8 +47,8 @@ def explain(config: Config, paths: tuple[Path, ...], trace: str, run_id: str | N
         sys.exit(2)
 
 
-def _show_live(run_id: str, server: str) -> None:
-    run = _fetch(server, run_id)
+def _show_live(run_id: str, server: str, token: str) -> None:
+    run = _fetch(server, run_id, token)
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 10_000  # a pipe has no edge to wrap at
@@ -58,13 +59,17 @@ def _show_live(run_id: str, server: str) -> None:
     console.print(_steps(run["steps"]))
 
 
-def _fetch(server: str, run_id: str) -> dict[str, Any]:
-    url = f"http://{server}/api/v1/trajectories/{urllib.parse.quote(run_id)}"
+def _fetch(server: str, run_id: str, token: str) -> dict[str, Any]:
+    address = (server if "://" in server else f"http://{server}").rstrip("/")
+    url = f"{address}/api/v1/trajectories/{urllib.parse.quote(run_id)}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - the user's own address
             found: dict[str, Any] = json.load(answer)
             return found
     except urllib.error.HTTPError as error:
+        if error.code == 401:
+            raise click.ClickException(f"{server} wants a token; give one with --token-file") from None
         reason = f"no trajectory {run_id} is known there" if error.code == 404 else f"HTTP {error.code}"
     except (OSError, ValueError) as error:
         reason = str(getattr(error, "reason", error))

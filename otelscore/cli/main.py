@@ -10,8 +10,11 @@ import click
 
 from otelscore import __version__
 
-COMMANDS = ("serve", "score", "compare", "explain", "project", "demo", "doctor")
-"""Each is the attribute of that name in the module of that name in this package."""
+COMMANDS = (
+    *("serve", "score", "compare", "explain", "project", "demo", "doctor"),
+    *("trial", "fault-proxy", "cassette", "drift"),
+)
+"""Each is the attribute of that name, with _ for -, in the module of that name in this package."""
 
 
 class _Commands(click.Group):
@@ -21,7 +24,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"otelscore.cli.{name}"), name)
+        attribute = name.replace("-", "_")
+        command: click.Command = getattr(importlib.import_module(f"otelscore.cli.{attribute}"), attribute)
         return command
 
     def resolve_command(

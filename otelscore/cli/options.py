@@ -11,6 +11,27 @@ from typing import Any
 import click
 
 from otelscore.config import ConfigError, Setting, load
+from otelscore.config.forms import BOOL
+
+
+def _token_of(_context: click.Context, _option: click.Parameter, file: Path | None) -> str:
+    try:
+        token = file.read_text("ascii").strip() if file else ""
+    except (OSError, UnicodeDecodeError):
+        raise click.BadParameter(f"{file} cannot be read as a text in ASCII") from None
+    if not token.isprintable() or " " in token:
+        raise click.BadParameter(f"{file} must hold one token, and nothing else")
+    return token
+
+
+token_file = click.option(
+    "--token-file",
+    "token",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_token_of,
+    help="File that holds the token for the metrics address alone, where that wants one (metrics.auth.tokens_file).",
+)
+"""A file, since what is on a command line is seen by everybody on the machine. The command gets the token."""
 
 
 def with_config(settings: Iterable[Setting] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -34,7 +55,8 @@ def with_config(settings: Iterable[Setting] = ()) -> Callable[[Callable[..., Any
         wrapped: Callable[..., Any] = wrapper
         for field, setting in reversed(flagged.items()):
             help_text = f"{setting.doc}  [default: {setting.default}]"
-            wrapped = click.option(setting.flag, field, help=help_text)(wrapped)
+            without_value: dict[str, Any] = {"is_flag": True, "flag_value": "true"} if setting.form is BOOL else {}
+            wrapped = click.option(setting.flag, field, help=help_text, **without_value)(wrapped)
         return click.option(
             "--config",
             type=click.Path(path_type=Path, dir_okay=False),

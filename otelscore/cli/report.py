@@ -11,6 +11,7 @@ from rich.text import Text
 
 from otelscore.cli.batch import Scored, verdicts_heard
 from otelscore.model import Outcome, Score, Step
+from otelscore.scoring.faults import FaultOutcome, FaultSums
 from otelscore.scoring.figures import values
 from otelscore.scoring.intervals import ClusterSums, success_interval
 from otelscore.scoring.window import Row, Sums, sums_of
@@ -31,8 +32,11 @@ def print_report(
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console.width = 10_000  # a pipe has no edge to wrap at
+    if scored.faulty:
+        console.print(_injected(scored.faulty))
     if not scored.scores:
-        console.print("\n".join(filter(None, ("No agent run was found.", verdicts_heard(scored)))))
+        said = "No other run was found." if scored.faulty else "No agent run was found."
+        console.print("\n".join(filter(None, (said, verdicts_heard(scored)))))
         return
     whole = sums_of(scored.rows)
     console.print(_tools(whole) if by == "tool" else _groups(scored.rows, by, at))
@@ -40,7 +44,7 @@ def print_report(
     if failures:
         console.print(_failures(failures))
     if whole.steps.trials:
-        console.print(_horizons(whole, horizons))
+        console.print(_horizons(whole, horizons, clustered=any(row.cluster for row in scored.rows)))
         console.print(_spread(scored.scores))
     console.print()
     _summary(scored.scores, whole, console)
@@ -108,7 +112,34 @@ def _failures(failures: Iterable[tuple[Score, Step]]) -> Table:
     return table
 
 
-def _horizons(whole: Sums, horizons: Sequence[int]) -> Table:
+def _injected(rows: Sequence[Row]) -> Table:
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.labels[1], row.labels[0]].append(row)
+    table = _table("Injected faults (these runs are in nothing else below)")
+    for name in ("agent", "service", "fault"):
+        table.add_column(name, overflow="fold")
+    _add_numbers(table, *(outcome.replace("_", " ") for outcome in FaultOutcome))
+    _add_numbers(table, "noticed", "95% interval", "recovered", "95% interval", "confidently wrong", "95% interval")
+    for labels, group in sorted(groups.items()):
+        counts: dict[str, Counter[FaultOutcome]] = defaultdict(Counter)
+        for row in group:
+            for hit in row.faults:
+                counts[hit.fault][hit.outcome(row.verdict)] += 1
+        sums = sums_of(group).faults
+        for fault, outcomes in sorted(counts.items()):
+            found = sums.get(fault, FaultSums())
+            cells = [cell for marks in (found.noticed, found.recovered, found.wrong) for cell in _marks(marks)]
+            table.add_row(*labels, fault, *(_count(outcomes[outcome]) for outcome in FaultOutcome), *cells)
+    return table
+
+
+def _marks(marks: ClusterSums) -> tuple[str, str]:
+    interval = success_interval(marks)
+    return "-" if marks.success is None else f"{marks.success:.1%}", _interval(*interval) if interval else "-"
+
+
+def _horizons(whole: Sums, horizons: Sequence[int], *, clustered: bool) -> Table:
     found = {(name, labels): value for name, labels, value in values(whole, horizons)}
     shown = {
         "no failed step": "error_free_ratio",
@@ -129,6 +160,8 @@ def _horizons(whole: Sums, horizons: Sequence[int]) -> Table:
             cells += ["-" if lower is None or upper is None else _interval(lower, upper, 0)]
         at_risk = found["at_risk_trajectories", (str(steps), "survival")]
         table.add_row(str(steps), f"{at_risk:.0f}", *cells, f"{found['implied_success_ratio', at]:.0%}")
+    if not clustered:
+        table.caption = "runs are taken as independent: where several are of one task, name it with cluster_by"
     return table
 
 

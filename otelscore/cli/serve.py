@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import os
 import signal
 import sys
 import threading
@@ -23,11 +24,14 @@ DEMO_SETTINGS = {"root_grace": 2.0, "late_window": 10.0, "state": "none"}
 @click.option("--demo", is_flag=True, help="Also send it demo traffic, with shorter graces and no state.")
 def serve(config: Config, demo: bool) -> None:
     """Receive OTLP from agents, rebuild and score their runs, and serve the figures to Prometheus."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it has a line of its own for whoever fails a handshake
     from otelscore import logs
     from otelscore.service import Service, StartError
 
     logs.configure(config.log_level, config.log_format)
     if demo:
+        if config.grpc_tls_cert_file or config.auth_tokens_file:
+            raise click.UsageError("--demo sends without TLS and without a token; leave it, or grpc.tls and auth")
         config = _hurry(config)
     stop = threading.Event()
     _when_told_to_stop(lambda: sys.exit(0))  # at once: a large state takes minutes to come back, and none of it changes

@@ -168,6 +168,8 @@ def _summary(trajectory: Trajectory, pipeline: Pipeline) -> Text:
     outcome = trajectory.outcome or "no outcome"
     line.append(f"{outcome}", "red" if trajectory.hard_failure else "default")
     line.append(f" ({trajectory.because})", "default")
+    if trajectory.fault:
+        line.append(f"; {trajectory.fault} injected: in figures of faults only", "yellow")
     if not pipeline.is_scored(trajectory):
         line.append("; left out by the settings", "yellow")
     return line

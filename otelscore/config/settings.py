@@ -64,7 +64,8 @@ class Setting:
 
 def _setting(name: str, form: Form[T], default: str, doc: str, flag: str = "") -> T:
     setting = Setting(name, default, doc, form, flag)
-    return dataclasses.field(default=form.parse(setting.form.split(default)), metadata={"setting": setting})
+    shown = not form.is_secret
+    return dataclasses.field(default=form.parse(setting.form.split(default)), repr=shown, metadata={"setting": setting})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,54 @@ class Config:
     )
     metrics_endpoint: Address = _setting(
         "metrics.endpoint", ADDRESS, "127.0.0.1:9464", "Where Prometheus scrapes `/metrics`.", "--metrics"
+    )
+    grpc_tls_cert_file: str = _setting(
+        "grpc.tls.cert_file",
+        FILE,
+        "",
+        "PEM file of the certificate that OTLP/gRPC shows, and of those between it and its authority. With one, the "
+        "port speaks TLS alone. It and those below are read again when they change.",
+    )
+    grpc_tls_key_file: str = _setting("grpc.tls.key_file", FILE, "", "PEM file of the key to that, without a password.")
+    grpc_tls_client_ca_file: str = _setting(
+        "grpc.tls.client_ca_file",
+        FILE,
+        "",
+        "PEM file of the authority that must have signed the certificates of senders (mutual TLS). Without one, they "
+        "need none.",
+    )
+    http_tls_cert_file: str = _setting("http.tls.cert_file", FILE, "", "The same for OTLP/HTTP.")
+    http_tls_key_file: str = _setting("http.tls.key_file", FILE, "", "The same for OTLP/HTTP.")
+    http_tls_client_ca_file: str = _setting("http.tls.client_ca_file", FILE, "", "The same for OTLP/HTTP.")
+    metrics_tls_cert_file: str = _setting(
+        "metrics.tls.cert_file", FILE, "", "The same for the metrics port with its APIs and health checks."
+    )
+    metrics_tls_key_file: str = _setting("metrics.tls.key_file", FILE, "", "The same for the metrics port.")
+    metrics_tls_client_ca_file: str = _setting(
+        "metrics.tls.client_ca_file",
+        FILE,
+        "",
+        "The same for the metrics port. Health checks need a certificate then, too.",
+    )
+    auth_tokens_file: str = _setting(
+        "auth.tokens_file",
+        FILE,
+        "",
+        "File of the tokens that senders of OTLP must bring, one a line: `tenant: TOKEN` or `tenant: sha256:HASH`. It "
+        "is read again when it changes. Without one, nobody is asked.",
+    )
+    metrics_auth_tokens_file: str = _setting(
+        "metrics.auth.tokens_file",
+        FILE,
+        "",
+        "The same for the metrics port: `/metrics` and the APIs, but not `/healthz` and `/readyz`.",
+    )
+    insecure: bool = _setting(
+        "insecure",
+        BOOL,
+        "false",
+        "Listen on addresses that other machines reach, even without TLS and tokens.",
+        "--insecure",
     )
     state: str = _setting(
         "state",
@@ -227,7 +276,8 @@ class Config:
         "labels",
         ATTRIBUTES,
         "",
-        "Resource attributes that become labels of every run's metrics; dots become underscores.",
+        "Resource attributes that become labels of every run's metrics; dots become underscores. With "
+        "`auth.tokens_file`, `tenant` is whose token came with the spans.",
     )
     cluster_by: str = _setting(
         "cluster_by",
@@ -310,6 +360,50 @@ class Config:
     limits_concurrent_requests: int = _setting(
         "limits.concurrent_requests", LIMIT, "256", "Requests under way at once. Further ones are told to retry."
     )
+    limits_request_wait: float = _setting(
+        "limits.request_wait",
+        PERIOD,
+        "2s",
+        "While a request that has come whole has waited this long for its turn, further ones are told to retry, before "
+        "they are read.",
+    )
+    limits_requests_size: int = _setting(
+        "limits.requests_size",
+        SIZE,
+        "256MiB",
+        "Size, as sent, of all requests under way. Further ones are told to retry.",
+    )
+    limits_request_records: int = _setting(
+        "limits.request_records",
+        LIMIT,
+        "50000",
+        "Spans or log records of one request. Larger ones are refused for good.",
+    )
+    limits_connections: int = _setting(
+        "limits.connections",
+        LIMIT,
+        "10000",
+        "Connections to each OTLP port at once, idle ones too. Further ones are closed.",
+    )
+    limits_attributes: int = _setting(
+        "limits.attributes",
+        LIMIT,
+        "10000",
+        "Attributes of one span, event or log record. What has more is rejected.",
+    )
+    limits_trace_spans: int = _setting(
+        "limits.trace_spans",
+        LIMIT,
+        "50000",
+        "Spans of one trace that are held at once. Further ones are rejected.",
+    )
+    limits_clock_skew: float = _setting(
+        "limits.clock_skew",
+        PERIOD,
+        "7d",
+        "How far a run may begin before it is final, or end after it. One beyond, by a wrong clock or sent long after, "
+        "counts in everything but histograms of durations; a verdict from further ahead loses to any other.",
+    )
     limits_open_spans: int = _setting(
         "limits.open_spans",
         LIMIT,
@@ -345,6 +439,13 @@ class Config:
         "1000",
         "Distinct values of one label. Further ones become `__overflow__`; one that no run has used for 7 days makes "
         "room.",
+    )
+    limits_series: int = _setting(
+        "limits.series",
+        LIMIT,
+        "500000",
+        "Series of counters and histograms in all. Beyond it new services and agents become `__overflow__` together, "
+        "and so do new tools and agents of steps.",
     )
     limits_verdicts: int = _setting(
         "limits.verdicts",

@@ -15,6 +15,7 @@ from otelscore.dialects.patterns import (
 )
 from otelscore.model import ErrorClass
 
+_LONGEST = 1000  # characters of the end of a type that are looked at
 _CODE = re.compile(r"-?\d{3,6}")
 _TIMED_OUT = dict(ERROR_MESSAGES)[ErrorClass.TIMEOUT]
 
@@ -50,7 +51,7 @@ def classify(types: Iterable[str], texts: Iterable[str]) -> tuple[str, ErrorClas
 
 def _short(name: str) -> str:
     """The last part of a dotted or colon-separated type, cut to what a type can be long."""
-    return re.split(r"[.:/\\]", name.strip(" <>'\""))[-1].strip()[:80]
+    return re.split(r"[.:/\\]", name[-_LONGEST:].strip(" <>'\""))[-1].strip()[:80]
 
 
 def _by_name(name: str) -> ErrorClass | None:

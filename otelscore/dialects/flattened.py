@@ -38,18 +38,18 @@ def told(attributes: Attributes, prefix: str) -> AttributeValue:
     None where there are none. `prefix` is what the fields of a message begin with, up to its number.
     """
     messages = _by_number(attributes, prefix)
-    found: list[AttributeValue] = []
+    found: list[AttributeValue] = []  # the last first
     number = max(messages, default=0)
     while message := messages.get(number):
         content = _content(message)
         if "tool_call_id" in message:
-            found.insert(0, {"role": "tool", "tool_call_id": message["tool_call_id"], "content": content})
+            found.append({"role": "tool", "tool_call_id": message["tool_call_id"], "content": content})
         elif isinstance(content, list) and '"tool_result"' in str(message["content"]):  # Anthropic
-            found.insert(0, {"role": "user", "content": content})
+            found.append({"role": "user", "content": content})
         else:
             break
         number -= 1
-    return [{"role": "assistant", "tool_calls": _calls(message or {})}, *found] if found else None
+    return [{"role": "assistant", "tool_calls": _calls(message or {})}, *found[::-1]] if found else None
 
 
 def _by_number(attributes: Attributes, prefix: str) -> dict[int, dict[str, AttributeValue]]:

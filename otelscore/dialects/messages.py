@@ -45,6 +45,10 @@ _INSIDE = frozenset(
 """Fields in which the words and calls of a message are."""
 
 
+MAX_CALLS = 256
+"""Calls asked for in one answer that are kept: they are held as long as their span is."""
+
+
 class Said(NamedTuple):
     """What a model or an agent said last."""
 
@@ -85,7 +89,8 @@ def said(value: AttributeValue, key: bytes) -> Said:
             texts.append(value)  # a structured answer of the agent's own shape
     if not calls:
         return Said("\n".join(texts))
-    return Said("\n".join(texts), tuple(Call(call.call_id, call.name, digest(call.arguments, key)) for call in calls))
+    kept = calls[:MAX_CALLS]
+    return Said("\n".join(texts), tuple(Call(call.call_id, call.name, digest(call.arguments, key)) for call in kept))
 
 
 def _walk(value: AttributeValue, texts: list[str], calls: list[Asked], levels: int) -> None:

@@ -35,7 +35,9 @@ from otelscore.model import (
 )
 
 _CODES = ("http.response.status_code", "http.status_code", "rpc.response.status_code")
-_FAULT = "otelscore.fault.kind"
+_FAULT, _NOTICED = "otelscore.fault.kind", "otelscore.fault.noticed"
+FAULTS = frozenset({_FAULT, _NOTICED})
+"""Attributes that are read on every span, whether or not a dialect knows it."""
 
 
 def read(dialect: Dialect, span: RawSpan, kind: Kind, context: Context) -> Reading:
@@ -56,9 +58,16 @@ def read(dialect: Dialect, span: RawSpan, kind: Kind, context: Context) -> Readi
     _read_failure(reading, soft, dialect, span, context.key)
     if context.cluster_by:
         reading.cluster = cluster(span, context)
-    if _FAULT in span.attributes:
-        reading.fault = str(span.attributes[_FAULT])[:64]
+    if not FAULTS.isdisjoint(span.attributes):
+        read_fault(reading, span)
     return reading
+
+
+def read_fault(reading: Reading, span: RawSpan) -> None:
+    """What a span tells of a fault that was injected into it, or into its run."""
+    reading.fault = str(span.attributes.get(_FAULT) or "")[:64]
+    noticed = span.attributes.get(_NOTICED)
+    reading.fault_noticed = noticed if isinstance(noticed, bool) else None
 
 
 def cluster(span: RawSpan, context: Context) -> str:

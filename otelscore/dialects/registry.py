@@ -30,11 +30,11 @@ from otelscore.dialects.microsoft import MICROSOFT
 from otelscore.dialects.mlflow import MLFLOW
 from otelscore.dialects.openinference import OPENINFERENCE
 from otelscore.dialects.pydantic_ai import PYDANTIC_AI
-from otelscore.dialects.reading import cluster, read
-from otelscore.dialects.table import COMMON_KEYS, SOURCES, Context, Dialect, EventField, Source
+from otelscore.dialects.reading import FAULTS, cluster, read, read_fault
+from otelscore.dialects.table import COMMON_KEYS, SOURCES, Context, Dialect, EventField, Source, first
 from otelscore.dialects.traceloop import TRACELOOP
 from otelscore.dialects.vercel import VERCEL
-from otelscore.model import OTHER, OWN_SCOPE, Kind, RawLog, RawSpan, Reading, SpanFacts, Verdict
+from otelscore.model import OTHER, OWN_SCOPE, AttributeValue, Kind, RawLog, RawSpan, Reading, SpanFacts, Verdict
 
 DIALECTS: tuple[Dialect, ...] = (
     VERCEL,
@@ -116,7 +116,23 @@ class Registry:
             if kind is not None:
                 return read(dialect, span, kind, self._context)
         group = cluster(span, self._context) if self._context.cluster_by else ""
-        return Reading(Kind.OTHER, cluster=group) if group else OTHER
+        told = not FAULTS.isdisjoint(span.attributes)
+        if not group and not told:
+            return OTHER
+        reading = Reading(Kind.OTHER, cluster=group)
+        if told:
+            read_fault(reading, span)
+        return reading
+
+    def content_of(self, span: RawSpan) -> tuple[AttributeValue, AttributeValue]:
+        """What a call was given and gave back, as the dialect that reads the span finds it; None where it is not there.
+
+        For who is asked to keep content, as a cassette is: readings hold none.
+        """
+        for dialect, rule in self._rules(span):
+            if rule.find(span) is not None:
+                return first(span, dialect.arguments), first(span, dialect.result)
+        return None, None
 
     def explain(self, span: RawSpan) -> tuple[str, str]:
         """(the dialect by which a span is read, what its kind was seen by); empty where no dialect knows it."""

@@ -64,18 +64,20 @@ def results(value: AttributeValue, key: bytes, extra: Patterns = ()) -> tuple[Re
     `key` is that of the hashes of arguments, `extra` the user's own patterns of soft errors. A result that was not
     captured is none.
     """
-    requested: list[Asked] = []
+    requested: list[Asked] = []  # these two the last first
     told: list[_Told] = []
     messages = _messages(value)
     for message in reversed(messages):
         if _is_own(message):
             if not told and message is messages[0]:
                 break
-            requested[:0] = asked_in(message)
+            requested += reversed(asked_in(message))
         elif requested:
             break
         else:
-            told[:0] = _told_in(message)
+            told += reversed(list(_told_in(message)))
+    requested.reverse()
+    told.reverse()
     return tuple(_result(one, requested, key, extra) for one in told[:MAX_RESULTS] if not hidden(one.said))
 
 
@@ -95,13 +97,13 @@ def numbered(attributes: Attributes, prefix: str, call_id: str, content: str) ->
             number, _, name = key[len(prefix) :].partition(".")
             if name in (call_id, content) and number.isdecimal() and len(number) < 6:
                 found.setdefault(int(number), {})[name] = value
-    ends: list[AttributeValue] = []
+    ends: list[AttributeValue] = []  # the last first
     for _, fields in sorted(found.items(), reverse=True):
         if call_id in fields:
-            ends.insert(0, {"role": "tool", "id": fields[call_id], "content": fields.get(content)})
+            ends.append({"role": "tool", "id": fields[call_id], "content": fields.get(content)})
         elif ends:
             break
-    return ends or None
+    return ends[::-1] or None
 
 
 def _result(told: _Told, requested: Iterable[Asked], key: bytes, extra: Patterns) -> Result:

@@ -96,6 +96,7 @@ COMMON_KEYS = frozenset(
         "http.status_code",
         "rpc.response.status_code",
         "otelscore.fault.kind",
+        "otelscore.fault.noticed",
     }
 )
 """Attributes of spans and events that are read in every dialect."""

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -32,7 +32,7 @@ class Backend:
 
     url: str  # http:// or https://
     protocol: str = ""  # "": by the port
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # may hold an API key
     ca_file: str = ""  # "": the authorities that this machine trusts
     cert_file: str = ""
     key_file: str = ""

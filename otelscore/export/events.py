@@ -10,6 +10,7 @@ Source: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-events/#event-
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -51,6 +52,8 @@ class Events:
 
     def __init__(self, backend: Backend, version: str) -> None:
         self._exporter = _exporter(backend)
+        self._endpoint = backend.url
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # it says each attempt; we say it once
         self._scope = InstrumentationScope("otelscore", version)
         self._queue: queue.Queue[Score | None] = queue.Queue(_QUEUE)
         self._results = Counter(dict.fromkeys(RESULTS, 0))
@@ -100,7 +103,12 @@ class Events:
         now = time.monotonic()
         if result != "sent" and now - self._complained >= _COMPLAINT:
             self._complained = now
-            log.warning("scores could not be sent as events and are dropped", events=count, total=self._results[result])
+            log.warning(
+                "scores could not be sent as events and are dropped",
+                endpoint=self._endpoint,
+                events=count,
+                total=self._results[result],
+            )
 
 
 def event_of(score: Score, scope: InstrumentationScope) -> ReadableLogRecord:

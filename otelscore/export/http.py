@@ -8,14 +8,13 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import gzip_accepted
 
 from otelscore.export import trajectories, verdicts
-from otelscore.export.prometheus import render
+from otelscore.export.prometheus import Exposition
 from otelscore.export.trajectories import Find, Look
 from otelscore.export.verdicts import Judge
-from otelscore.model import OverloadedError
+from otelscore.model import Authenticate, OverloadedError, UnauthenticatedError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,6 +26,8 @@ Answer = tuple[int, bytes, dict[str, str]]
 TEXT = "text/plain; charset=utf-8"
 
 _RETRY_AFTER = "1"  # seconds
+
+_OPEN = ("/healthz", "/readyz")  # to everybody: probes bring no token
 
 INDEX = b"""<!doctype html>
 <title>otelscore</title>
@@ -44,32 +45,40 @@ INDEX = b"""<!doctype html>
 class MetricsApp:
     """ASGI application; `ready` tells whether the service takes spans now, `find` and `look` know the runs.
 
-    `judge` takes verdicts, whose body must have come whole within `request_time` seconds.
+    `judge` takes verdicts, whose body must have come whole within `request_time` seconds. `authenticate` is given the
+    headers of a request before its body is read, but for the health checks, and raises UnauthenticatedError.
     """
 
     def __init__(
         self,
-        registry: CollectorRegistry,
+        exposition: Exposition,
         ready: Callable[[], bool],
         find: Find,
         look: Look,
         judge: Judge,
         request_time: float,
+        authenticate: Authenticate = lambda _: "",
     ) -> None:
-        self._registry = registry
+        self._exposition = exposition
         self._ready = ready
         self._find = find
         self._look = look
         self._judge = judge
         self._request_time = request_time
+        self._authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        if scope["path"] == verdicts.PATH:
-            status, body, headers = await self._verdicts(scope, receive)
+        try:
+            if scope["path"] not in _OPEN:
+                raw: Iterable[tuple[bytes, bytes]] = scope["headers"]
+                self._authenticate((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
+        except UnauthenticatedError as error:
+            status, body, headers = 401, f"{error}\n".encode(), {"content-type": TEXT, "www-authenticate": "Bearer"}
         else:
-            status, body, headers = await self._answer(scope)
+            answered = self._verdicts(scope, receive) if scope["path"] == verdicts.PATH else self._answer(scope)
+            status, body, headers = await answered
         headers["content-length"] = str(len(body))
         raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw_headers})
@@ -123,7 +132,7 @@ class MetricsApp:
 
     def _metrics(self, scope: Scope) -> Answer:
         query = parse_qs(scope["query_string"].decode("latin-1"))
-        body, content_type = render(self._registry, _header(scope, b"accept"), query.get("name[]", ()))
+        body, content_type = self._exposition.render(_header(scope, b"accept"), query.get("name[]", ()))
         headers = {"content-type": content_type, "vary": "Accept, Accept-Encoding"}
         if gzip_accepted(_header(scope, b"accept-encoding")):
             body = gzip.compress(body, compresslevel=4)

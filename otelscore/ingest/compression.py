@@ -15,7 +15,9 @@ ENCODINGS = ("gzip", "deflate", "identity")
 
 
 class TooLargeError(SenderError):
-    """The request is over the size limit (HTTP 413, gRPC RESOURCE_EXHAUSTED without RetryInfo)."""
+    """The request is over the limit of this name (HTTP 413, gRPC RESOURCE_EXHAUSTED without RetryInfo)."""
+
+    limit = "request_size"
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the request is larger than {limit} bytes after decompression")

@@ -6,28 +6,50 @@ outlives its own span.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 from otelscore.ingest import otlp_json, otlp_protobuf
+from otelscore.ingest.compression import TooLargeError
 from otelscore.ingest.records import NotOtlpError, Origins, Rejected, WantedKeys
 from otelscore.model import OTHER, Batch, RawLog, RawSpan, Reader, SenderError, Span, Verdict
 
 _MAX_NAME = 256  # characters of a span name that are kept
 
 
+class TooManyRecordsError(TooLargeError):
+    """The request has more spans or log records than one may have."""
+
+    limit = "request_records"
+
+    def __init__(self, most: int) -> None:
+        SenderError.__init__(self, f"the request has more than {most} spans or log records")
+
+
 class Decoder:
     """Decodes requests for one reader.
 
-    `resource_keys` are the resource attributes that `Origin.attributes` holds. Every method raises SenderError for a
+    `resource_keys` are the resource attributes that `Origin.attributes` holds. A request may have `max_records` spans
+    or log records, and each of them, and each event, `max_attributes` of the attributes that are read.
+
+    Every method raises SenderError for a
     body that is no such request, and tells of single bad records in `Batch.rejected` and `Batch.reason`. An empty
     protobuf body is a valid, empty request. Safe to call from several threads.
     """
 
-    def __init__(self, reader: Reader, resource_keys: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        resource_keys: frozenset[str] = frozenset(),
+        max_records: int = sys.maxsize,
+        max_attributes: int = sys.maxsize,
+    ) -> None:
         self._reader = reader
         self._wanted = WantedKeys(reader)
         self._origins = Origins(resource_keys)
+        self._max_records = max_records
+        self._max_attributes = max_attributes
 
     def traces(self, body: bytes) -> Batch:
         """Decodes an ExportTraceServiceRequest in protobuf."""
@@ -81,9 +103,14 @@ class Decoder:
         keep = batch.spans.append
         shared: dict[Any, Any] = {}  # equal ids and names are one object: a third of what an open span takes
         share = shared.setdefault
-        for raw in records:
+        for number, raw in enumerate(records):
+            if number >= self._max_records:
+                raise TooManyRecordsError(self._max_records)
             if isinstance(raw, Rejected):
-                _reject(batch, raw)
+                _reject(batch, raw.reason)
+                continue
+            if max(len(raw.attributes), *(len(event.attributes) for event in raw.events), 0) > self._max_attributes:
+                self._reject_large(batch)
                 continue
             reading, name = read(raw), raw.name[:_MAX_NAME]
             if reading is not OTHER:
@@ -111,9 +138,14 @@ class Decoder:
     def _logs(self, records: Iterable[RawLog | Rejected]) -> Batch:
         batch = Batch()
         for raw in records:
+            if batch.records >= self._max_records:
+                raise TooManyRecordsError(self._max_records)
             batch.records += 1
             if isinstance(raw, Rejected):
-                _reject(batch, raw)
+                _reject(batch, raw.reason)
+                continue
+            if len(raw.attributes) > self._max_attributes:
+                self._reject_large(batch)
                 continue
             found = self._reader.read_log(raw)
             if isinstance(found, Verdict):
@@ -122,7 +154,11 @@ class Decoder:
                 batch.facts.append(found)
         return batch
 
+    def _reject_large(self, batch: Batch) -> None:
+        _reject(batch, f"it, or an event in it, has more than {self._max_attributes} attributes")
+        batch.reached += ("attributes",)
 
-def _reject(batch: Batch, record: Rejected) -> None:
+
+def _reject(batch: Batch, reason: str) -> None:
     batch.rejected += 1
-    batch.reason = batch.reason or record.reason
+    batch.reason = batch.reason or reason

@@ -14,7 +14,6 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import NoReturn
 
 import grpc
@@ -22,8 +21,9 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from otelscore.ingest.compression import TooLargeError
+from otelscore.ingest.gate import CrowdedError, Gate, Visit
 from otelscore.ingest.receiver import RETURNED, UNAVAILABLE, Content, Receiver, Result, Signal, error_status
-from otelscore.model import INSTANCE_HEADER, OverloadedError, SenderError
+from otelscore.model import INSTANCE_HEADER, OverloadedError, SenderError, UnauthenticatedError
 from otelscore.serving import PortInUseError, listen
 
 SERVICES = {
@@ -33,6 +33,8 @@ SERVICES = {
 }
 
 _THREADS = 4  # decoding is bound to one core anyway; the others wait for the disk
+
+_STREAMS = 100  # calls at a time on one connection; further ones wait at the sender
 
 _MOMENT = 0.1  # seconds; a message that gRPC refused as too large looks like none, until the call is cancelled at once
 
@@ -53,17 +55,28 @@ Handler = Callable[[object, Context], Awaitable[bytes]]
 class GrpcServer:
     """Serves a receiver on one address, from `start` to `stop`, on an event loop in a thread of its own.
 
-    A message must have come whole within `request_time` seconds. Beyond `concurrency` requests at a time, more are
-    asked to come back later.
+    A message must have come whole within `request_time` seconds. Whom the gate does not let in is asked to come back
+    later. Beyond `connections` open ones new ones are closed, and gRPC does not say how many. Without `credentials` it
+    does not speak TLS.
     """
 
-    def __init__(self, receiver: Receiver, host: str, port: int, request_time: float, concurrency: int) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        gate: Gate,
+        host: str,
+        port: int,
+        request_time: float,
+        connections: int,
+        credentials: grpc.ServerCredentials | None = None,
+    ) -> None:
         self._receiver = receiver
         self._host = host
         self._port = port
         self._request_time = request_time
-        self._concurrency = concurrency
-        self._under_way = 0
+        self._connections = connections
+        self._credentials = credentials
+        self._gate = gate
         self._work = ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)
@@ -89,8 +102,11 @@ class GrpcServer:
         self._server = grpc.aio.server(
             options=[
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_allowed_incoming_connections", self._connections),
+                ("grpc.max_concurrent_streams", _STREAMS),
                 ("grpc.max_receive_message_length", self._receiver.limit),
                 ("grpc.per_message_decompression", 0),
+                ("grpc.server_handshake_timeout_ms", max(1, round(self._request_time * 1000))),
             ],
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -100,7 +116,12 @@ class GrpcServer:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         host = f"[{self._host}]" if ":" in self._host else self._host
         try:
-            port = self._server.add_insecure_port(f"{host}:{self._port}")
+            address = f"{host}:{self._port}"
+            port = (
+                self._server.add_secure_port(address, self._credentials)
+                if self._credentials
+                else self._server.add_insecure_port(address)
+            )
         except RuntimeError:
             raise PortInUseError(self._host, self._port) from None
         await self._server.start()
@@ -112,22 +133,27 @@ class GrpcServer:
 
     def _export(self, signal: Signal) -> Handler:
         async def export(_: object, context: Context) -> bytes:
-            if (INSTANCE_HEADER, self._receiver.instance) in (context.invocation_metadata() or ()):
+            metadata = context.invocation_metadata() or ()
+            headers = [(name, value) for name, value in metadata if isinstance(value, str)]
+            try:
+                tenant = self._receiver.authenticate(headers)
+            except UnauthenticatedError as error:
+                self._receiver.count(signal, "grpc", Result.UNAUTHENTICATED)
+                await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+            if (INSTANCE_HEADER, self._receiver.instance) in headers:
                 self._receiver.count(signal, "grpc", Result.REJECTED)
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, RETURNED)
-            if self._under_way >= self._concurrency:
-                self._receiver.count(signal, "grpc", Result.REFUSED)
-                self._receiver.reach("concurrent_requests")
-                await _ask_to_retry(context, "too many requests at a time")
-            self._under_way += 1
             try:
-                return await self._take(signal, context)
-            finally:
-                self._under_way -= 1
+                with self._gate.enter() as visit:
+                    return await self._take(signal, context, tenant, visit)
+            except CrowdedError as error:
+                self._receiver.count(signal, "grpc", Result.REFUSED)
+                self._receiver.reach(error.limit)
+                await _ask_to_retry(context, str(error))
 
         return export
 
-    async def _take(self, signal: Signal, context: Context) -> bytes:
+    async def _take(self, signal: Signal, context: Context, tenant: str, visit: Visit) -> bytes:
         try:
             async with asyncio.timeout(self._request_time):
                 body = await context.read()
@@ -145,7 +171,13 @@ class GrpcServer:
                 raise
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no message in the request")
         encoding = _MAGIC.get(body[:2], "")
-        export = partial(self._receiver.export, signal, "grpc", body, Content.PROTOBUF, encoding)
+        visit.hold(len(body))
+
+        def export() -> bytes:
+            visit.begin()
+            return self._receiver.export(signal, "grpc", body, Content.PROTOBUF, encoding, tenant)
+
+        visit.wait()
         try:
             return await self._loop.run_in_executor(self._work, export)
         except TooLargeError as error:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from otelscore.ingest.compression import ENCODINGS, TooLargeError
+from otelscore.ingest.gate import CrowdedError, Gate, Visit
 from otelscore.ingest.receiver import (
     INVALID_ARGUMENT,
     NOT_FOUND,
     RESOURCE_EXHAUSTED,
     RETRY_AFTER,
     RETURNED,
+    UNAUTHENTICATED,
     UNAVAILABLE,
     UNIMPLEMENTED,
     Content,
@@ -25,7 +28,7 @@ from otelscore.ingest.receiver import (
     error_status,
     serialize,
 )
-from otelscore.model import INSTANCE_HEADER, OverloadedError, SenderError
+from otelscore.model import INSTANCE_HEADER, OverloadedError, SenderError, UnauthenticatedError
 
 PATHS = {
     "/v1/traces": Signal.TRACES,
@@ -33,6 +36,9 @@ PATHS = {
     "/v1/metrics": Signal.METRICS,
     "/api/public/otel/v1/traces": Signal.TRACES,  # where Langfuse's SDKs post
 }
+
+THREADS = 4
+"""That take requests: decoding is bound to one core anyway; the others wait for the disk."""
 
 _CONTENTS = {
     "application/x-protobuf": Content.PROTOBUF,
@@ -42,6 +48,7 @@ _CONTENTS = {
 
 _CODES = {
     400: INVALID_ARGUMENT,
+    401: UNAUTHENTICATED,
     404: NOT_FOUND,
     405: UNIMPLEMENTED,
     413: RESOURCE_EXHAUSTED,
@@ -73,15 +80,15 @@ class _DisconnectedError(Exception):
 class OtlpHttp:
     """The ASGI app.
 
-    A body must have come whole within `request_time` seconds. Beyond `concurrency` requests at a time, more are asked
-    to come back later.
+    A body must have come whole within `request_time` seconds. Whom the gate does not let in is asked to come back
+    later. Requests are taken in other threads, so that this one can always refuse.
     """
 
-    def __init__(self, receiver: Receiver, request_time: float, concurrency: int) -> None:
+    def __init__(self, receiver: Receiver, gate: Gate, request_time: float) -> None:
         self._receiver = receiver
+        self._gate = gate
         self._request_time = request_time
-        self._concurrency = concurrency
-        self._under_way = 0
+        self._work = ThreadPoolExecutor(THREADS, thread_name_prefix="otlp-http")
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -89,11 +96,16 @@ class OtlpHttp:
         content = _CONTENTS.get(media_type)
         try:
             signal = _signal(scope)
+            try:
+                tenant = self._receiver.authenticate(headers.items())
+            except UnauthenticatedError as error:
+                self._receiver.count(signal, "http", Result.UNAUTHENTICATED)
+                raise _RefusedError(401, str(error), **{"www-authenticate": "Bearer"}) from None
             if content is None:
                 raise self._rejected(signal, 415, f"the content type is none of {', '.join(_CONTENTS)}")
             if headers.get(INSTANCE_HEADER) == self._receiver.instance:
                 raise self._rejected(signal, 400, RETURNED)
-            answer = await self._export(signal, content, headers.get("content-encoding", ""), receive)
+            answer = await self._export(signal, content, headers.get("content-encoding", ""), receive, tenant)
         except _RefusedError as refusal:
             as_sent = content or Content.JSON
             await _send(send, refusal.http, as_sent, refusal.body(as_sent), refusal.headers)
@@ -102,22 +114,22 @@ class OtlpHttp:
         else:
             await _send(send, 200, content, answer, {})
 
-    async def _export(self, signal: Signal, content: Content, encoding: str, receive: Receive) -> bytes:
+    async def _export(self, signal: Signal, content: Content, encoding: str, receive: Receive, tenant: str) -> bytes:
         if encoding.strip().lower() not in ("", *ENCODINGS):
             raise self._rejected(signal, 415, f"the content encoding is none of {', '.join(ENCODINGS)}")
-        if self._under_way >= self._concurrency:
-            self._receiver.reach("concurrent_requests")
-            raise self._refused(signal, "too many requests at a time")
-        self._under_way += 1
         try:
-            return await self._take(signal, content, encoding, receive)
-        finally:
-            self._under_way -= 1
+            with self._gate.enter() as visit:
+                return await self._take(signal, content, encoding, receive, tenant, visit)
+        except CrowdedError as error:
+            self._receiver.reach(error.limit)
+            raise self._refused(signal, str(error)) from None
 
-    async def _take(self, signal: Signal, content: Content, encoding: str, receive: Receive) -> bytes:
+    async def _take(
+        self, signal: Signal, content: Content, encoding: str, receive: Receive, tenant: str, visit: Visit
+    ) -> bytes:
         try:
             async with asyncio.timeout(self._request_time):
-                body = await self._body(receive)
+                body = await self._body(receive, visit)
         except TimeoutError:
             # Not 408: senders do not try that again, and who was slow may have been this process.
             self._receiver.reach("request_time")
@@ -126,8 +138,14 @@ class OtlpHttp:
         except TooLargeError as error:
             self._receiver.reach("request_size")
             raise self._rejected(signal, 413, str(error)) from None
+
+        def export() -> bytes:
+            visit.begin()
+            return self._receiver.export(signal, "http", body, content, encoding, tenant)
+
+        visit.wait()
         try:
-            return self._receiver.export(signal, "http", body, content, encoding)
+            return await asyncio.get_running_loop().run_in_executor(self._work, export)
         except TooLargeError as error:
             raise _RefusedError(413, str(error)) from None
         except SenderError as error:
@@ -135,7 +153,7 @@ class OtlpHttp:
         except OverloadedError as error:
             raise _retry_later(str(error)) from None
 
-    async def _body(self, receive: Receive) -> bytes:
+    async def _body(self, receive: Receive, visit: Visit) -> bytes:
         """The body as it was sent. What is too large is read to its end, or the sender would not see the answer."""
         body = bytearray()
         size = 0
@@ -147,6 +165,7 @@ class OtlpHttp:
             chunk = message.get("body", b"")
             size += len(chunk)
             if size <= self._receiver.limit:
+                visit.hold(len(chunk))
                 body += chunk
             more = message.get("more_body", False)
         if size > self._receiver.limit:

@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from enum import StrEnum
 from typing import cast
 
@@ -21,11 +22,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otelscore.ingest import otlp_json, otlp_protobuf
 from otelscore.ingest.compression import TooLargeError, decompress
 from otelscore.ingest.decode import Decoder
-from otelscore.model import Batch, OverloadedError, SenderError
+from otelscore.model import Authenticate, Batch, Origin, OverloadedError, SenderError
 
 log = logging.getLogger(__name__)
 
 INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAVAILABLE = 3, 5, 8, 12, 14
+UNAUTHENTICATED = 16
 """Numbers of google/rpc/code.proto."""
 
 RETRY_AFTER = 1
@@ -55,13 +57,14 @@ class Result(StrEnum):
     REJECTED = "rejected"  # the sender's fault
     REFUSED = "refused"  # no room now
     FAILED = "failed"  # our fault
+    UNAUTHENTICATED = "unauthenticated"  # it brought no token that is known
 
 
 Count = Callable[[Signal, str, Result], None]
 """Told of every request that came: its signal, its transport ("grpc" or "http") and what became of it."""
 
 Reach = Callable[[str], None]
-"""Told of every request that came up against a limit: `request_size`, `request_time` or `concurrent_requests`."""
+"""Told of every request that came up against a limit, by the name of the limit."""
 
 
 PassOn = Callable[[Signal, Content, str, bytes], AbstractContextManager[object]]
@@ -78,7 +81,8 @@ class Receiver:
 
     `accept` takes the batch and returns when it is safe to acknowledge it; it raises OverloadedError where there is no
     room for all of it. `limit` is the size in bytes of the largest request, unpacked. Called from many threads.
-    `instance` is what INSTANCE_HEADER says of requests that we sent ourselves.
+    `instance` is what INSTANCE_HEADER says of requests that we sent ourselves. `authenticate` is asked by both doors
+    before they read a body.
     """
 
     def __init__(
@@ -90,8 +94,10 @@ class Receiver:
         limit: int,
         pass_on: PassOn = lambda *_: nullcontext(),
         instance: str = "",
+        authenticate: Authenticate = lambda _: "",
     ) -> None:
         self.instance = instance
+        self.authenticate = authenticate
         self.count = count
         self.reach = reach
         self.limit = limit
@@ -106,14 +112,18 @@ class Receiver:
             (Signal.METRICS, Content.JSON): _discard_json,
         }
 
-    def export(self, signal: Signal, transport: str, body: bytes, content: Content, encoding: str) -> bytes:
-        """Takes one request and returns the Export...ServiceResponse, written as the request was.
+    def export(
+        self, signal: Signal, transport: str, body: bytes, content: Content, encoding: str, tenant: str = ""
+    ) -> bytes:
+        """Takes one request of a tenant and returns the Export...ServiceResponse, written as the request was.
 
         Raises SenderError (TooLargeError over the limit), or OverloadedError (InternalError for a bug of ours).
         """
         try:
             plain = decompress(body, encoding, self.limit)
             batch = self._decode[signal, content](plain)
+            if tenant:
+                _sign(batch, tenant)
             zipped = encoding.strip().lower() == "gzip"  # the only one that every OTLP receiver knows
             with self._pass_on(signal, content, "gzip" if zipped else "", body if zipped else plain):
                 if signal is not Signal.METRICS:
@@ -121,7 +131,7 @@ class Receiver:
         except SenderError as error:
             self.count(signal, transport, Result.REJECTED)
             if isinstance(error, TooLargeError):
-                self.reach("request_size")
+                self.reach(error.limit)
             raise
         except OverloadedError:
             self.count(signal, transport, Result.REFUSED)
@@ -148,6 +158,16 @@ def serialize(message: Message, content: Content) -> bytes:
     if content is Content.PROTOBUF:
         return message.SerializeToString()
     return json_format.MessageToJson(message, indent=None).encode()
+
+
+def _sign(batch: Batch, tenant: str) -> None:
+    """Says of every span who sent it. Spans of one origin share it again: the store writes each origin once."""
+    signed: dict[int, Origin] = {}
+    for span in batch.spans:
+        origin = span.origin
+        if id(origin) not in signed:  # all are there from the start, so no id is used twice
+            signed[id(origin)] = replace(origin, tenant=tenant)
+        span.origin = signed[id(origin)]
 
 
 def _response(signal: Signal, batch: Batch) -> Message:

@@ -16,8 +16,8 @@ MAX_DEPTH = 32
 EVENT_NAME = "event.name"
 """The attribute that named a log event before LogRecord.event_name existed; kept whatever the reader wants."""
 
-_MAX_TEXT = 256  # characters of a resource or scope value that is held as long as its spans are
-_MAX_LINKS = 128  # the default SpanLinkCountLimit of OpenTelemetry's SDKs
+_MAX_TEXT = 256  # characters of a resource or scope value, or a key, that is held for long
+_MAX_LINKS = 8  # of a span; they are held as long as it is
 _MAX_KEYS = 10_000
 _MAX_ORIGINS = 1_000
 _MAX_TIME = 2**63 - 1  # the year 2262, and what a signed 64-bit column can hold
@@ -43,7 +43,8 @@ class Rejected:
 class WantedKeys(dict[str, bool]):
     """Attribute key -> whether the reader wants it, asked once a key.
 
-    Senders choose the keys, so past `_MAX_KEYS` nothing more is remembered and the reader is asked every time.
+    Senders choose the keys, so past `_MAX_KEYS`, and of long ones, nothing is remembered and the reader is asked every
+    time.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -53,7 +54,7 @@ class WantedKeys(dict[str, bool]):
 
     def __missing__(self, key: str) -> bool:
         wanted = self._reader.wants(key)
-        if len(self) < _MAX_KEYS:
+        if len(self) < _MAX_KEYS and len(key) <= _MAX_TEXT:
             self[key] = wanted
         return wanted
 
@@ -71,7 +72,7 @@ class RawKeys(dict[bytes, str | None]):
         except UnicodeDecodeError:
             return None
         found = key if self._wanted[key] else None
-        if len(self) < _MAX_KEYS:
+        if len(self) < _MAX_KEYS and len(raw) <= _MAX_TEXT:
             self[raw] = found
         return found
 

@@ -164,6 +164,7 @@ READING_FORMS = {
     "cluster": REPEATED,
     "fault": REPEATED,
     "verdicts": VERDICTS,
+    "fault_noticed": PLAIN,
 }
 """Fields of a Reading in their order."""
 
@@ -232,7 +233,7 @@ def _read(columns: Iterable[Column], forms: dict[str, Form], length: int, values
     if not length:
         return [()] * len(forms)
     found: list[Iterable[Any]] = []
-    for form, written in zip(forms.values(), columns, strict=True):
+    for form, written in zip(forms.values(), columns, strict=False):  # an older schema has fewer, which have defaults
         read = values.__getitem__ if form.repeated else form.read
         column = list(map(read, written)) if read else written
         found.append(repeat(column[0], length) if len(column) == 1 else column)

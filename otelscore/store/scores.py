@@ -28,6 +28,7 @@ _facts_of_step = attrgetter(
     "soft_error",
     "response",
     "recovered",
+    "fault",
 )
 
 
@@ -46,7 +47,7 @@ def decode_score(data: bytes) -> Score:
 
 def _step(written: list[Any]) -> Step:
     index, kind, name, agent, start, end, span_id, status, error_class, error_type, soft_error, *answer = written
-    response, recovered = answer
+    response, recovered, *fault = answer
     return Step(
         index=index,
         kind=Kind(kind),
@@ -62,4 +63,5 @@ def _step(written: list[Any]) -> Step:
         soft_error=soft_error,
         response=Response(response) if response else None,
         recovered=recovered,
+        fault=fault[0] if fault else "",  # schema 2 had none
     )

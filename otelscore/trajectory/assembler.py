@@ -26,19 +26,23 @@ way up was lost, and join it.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from otelscore.model import Kind, Outcome, Span, SpanFacts, Trajectory
 from otelscore.trajectory.agenda import Agenda
 from otelscore.trajectory.builder import Built, build, never_unsafe
+from otelscore.trajectory.enclosing import Enclosing
 from otelscore.trajectory.fragments import Fragment, Trace
 from otelscore.trajectory.hoping import Hoping
 from otelscore.trajectory.logged import Logged
 from otelscore.trajectory.memory import Learnt, Memories, Memory
 from otelscore.trajectory.survey import Survey, survey
+
+MAX_SERVICES = 16
+"""Names of services in one process whose spans are remembered together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +160,11 @@ class Assembler:
         if fragment is not None:
             self._touch(fragment.root(), now)
 
+    def held(self, trace_id: bytes) -> Collection[bytes]:
+        """Ids of the spans that are held of a trace."""
+        trace = self._traces.get(trace_id)
+        return () if trace is None else trace.where
+
     def standings(self) -> list[Standing]:
         """What a restart has to know of `looked_at`."""
         return [_standing(fragment) for fragment in self.looked_at if fragment.spans]
@@ -188,6 +197,7 @@ class Assembler:
         while due := self._agenda.due(now):
             for fragment in due:
                 self._unite(fragment)  # all before the first closes
+            self._bring_all_home(due, now)
             waiting = deque(due)
             try:
                 while waiting:
@@ -205,10 +215,12 @@ class Assembler:
         for trace in list(self._traces.values()):
             for fragment in [fragment for live in trace.live.values() for fragment in live]:
                 self._unite(fragment)
+            for service in list(trace.live):
+                self._bring_home(trace, service, float("inf"))
             fragments = [fragment for live in trace.live.values() for fragment in live if fragment.holder() is fragment]
             for fragment in fragments:
                 if fragment.spans and fragment.closed is None:  # not yet in another one's company
-                    yield self._close(self._join(self._gather(fragment, float("inf"))), now)
+                    yield self._close(self._join(self._gather(fragment)), now)
             for fragment in [fragment.root() for fragment in fragments]:
                 if fragment.spans:
                     yield self._finalize(fragment, now)
@@ -252,7 +264,7 @@ class Assembler:
         due = fragment.arrived + self._graces.root
         together = [fragment]
         if due <= now:
-            together = self._gather(fragment, now)
+            together = self._gather(fragment)
             due = max(part.arrived + self._grace(part) for part in together)
         if due > now:
             for part in together:
@@ -263,28 +275,46 @@ class Assembler:
         else:
             yield self._close(self._join(together), now)
 
-    def _gather(self, fragment: Fragment, now: float) -> list[Fragment]:
+    def _gather(self, fragment: Fragment) -> list[Fragment]:
         """What closes together: a fragment with runs alone, all that hold steps without a run with each other."""
-        trace, service = fragment.trace, fragment.service
-        lost = self._is_loose(fragment)
-        together = []
-        for part in list(trace.maybe_loose):
-            if part.survey is None and not lost and part.arrived + self._graces.root > now:
-                continue  # its own turn comes, and it may be growing
-            if not self._is_loose(part):
-                trace.maybe_loose.pop(part, None)
-            elif part.service == service and part.holder() is part and (lost or _lies_in(part, fragment)):
-                home = self._home(part) if part.waits else None
-                if home is None:
-                    together.append(part)
-                else:
-                    part.missing.clear()  # it has found its run without them
-                    home = trace.join(home, part)
-                    self.looked_at[home] = None
-                    self._reopen(home)
-                    self._agenda.put(home, home.arrived + self._graces.root)
-        fragment = fragment.root()
-        return together if self._is_loose(fragment) else [fragment]
+        if not self._is_loose(fragment):
+            return [fragment]
+        return [part for part in self._loose(fragment.trace, fragment.service) if part.holder() is part]
+
+    def _loose(self, trace: Trace, service: str, now: float = float("inf")) -> list[Fragment]:
+        """All of a service that hold steps without a run, but for those that may be growing and whose turn comes."""
+        found = []
+        maybe = trace.maybe_loose.get(service, {})
+        for part in list(maybe):
+            if part.survey is None and part.arrived + self._graces.root > now:
+                continue
+            if self._is_loose(part):
+                found.append(part)
+            else:
+                del maybe[part]
+        return found
+
+    def _bring_all_home(self, due: Sequence[Fragment], now: float) -> None:
+        closing = [fragment for fragment in due if fragment.spans and fragment.closed is None]
+        for trace, service in {(id(one.trace), one.service): (one.trace, one.service) for one in closing}.values():
+            self._bring_home(trace, service, now)
+
+    def _bring_home(self, trace: Trace, service: str, now: float) -> None:
+        """Steps whose way up was lost join the one run in whose time they lie; all at once, since many may be lost."""
+        lost = [part for part in self._loose(trace, service, now) if part.waits and part.holder() is part]
+        if not lost:
+            return
+        homes = [home for home in trace.live[service] if home.has_agent and home.holder() is home]
+        runs = [(home, start, end) for home in homes for start, end in self._survey(home).runs]
+        around = Enclosing([(start, end) for _, start, end in runs])
+        for part in lost:
+            at = around.only(part.start, part.end)
+            if at is not None:
+                part.missing.clear()  # it has found its run without them
+                home = trace.join(runs[at][0].root(), part)
+                self.looked_at[home] = None
+                self._reopen(home)
+                self._agenda.put(home, home.arrived + self._graces.root)
 
     def _unite(self, fragment: Fragment) -> None:
         """While steps wait for their caller, its other callees are not over."""
@@ -292,17 +322,6 @@ class Assembler:
             united = fragment.trace.unite(fragment)
             self.looked_at[united] = None
             self._reopen(united)
-
-    def _home(self, lost: Fragment) -> Fragment | None:
-        """The fragment with the one run in whose time steps lie whose way up was lost."""
-        homes = [
-            home
-            for home in lost.trace.live[lost.service]
-            if home.has_agent and home.start <= lost.start and lost.end <= home.end and home.holder() is home
-            for start, end in self._survey(home).runs
-            if start <= lost.start and lost.end <= end
-        ]
-        return homes[0] if len(homes) == 1 else None
 
     def _join(self, together: Sequence[Fragment]) -> Fragment:
         joined = together[0]
@@ -376,10 +395,19 @@ class Assembler:
         return Final(run_ids, fragment.lone_model_calls, trace.trace_id, not trace.where, early, resumed)
 
     def _remember(self, trace: Trace, part: Fragment, now: float) -> None:
-        span_ids = b"".join(span.span_id for span in part.spans)
+        """Under the name of each service all of them, so that what comes below one of another service is late too.
+
+        Where hostile spans bear too many names, under each only its own.
+        """
         until = now + self._graces.dedupe
-        for service in {span.origin.service for span in part.spans}:
-            self.memories.learn(Learnt(until, trace.trace_id, service, part.start, part.end, span_ids))
+        by_service: dict[str, list[bytes]] = defaultdict(list)
+        for span in part.spans:
+            by_service[span.origin.service].append(span.span_id)
+        whole = b"".join(span.span_id for span in part.spans) if len(by_service) <= MAX_SERVICES else b""
+        for service, span_ids in by_service.items():
+            self.memories.learn(
+                Learnt(until, trace.trace_id, service, part.start, part.end, whole or b"".join(span_ids))
+            )
 
 
 def _standing(fragment: Fragment) -> Standing:

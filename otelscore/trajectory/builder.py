@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -19,8 +18,10 @@ from otelscore.model import (
     StepStatus,
     Trajectory,
 )
+from otelscore.trajectory.enclosing import Enclosing
 from otelscore.trajectory.errors import SUCCEEDED, Judgement, copies, judge
 from otelscore.trajectory.facts import inform
+from otelscore.trajectory.faults import NO_FAULT, Injected, find_faults
 from otelscore.trajectory.responses import Answer, count_turns, find_again, find_recovered, respond
 from otelscore.trajectory.steps import AgentKey, Work, find_steps
 from otelscore.trajectory.tree import Node, Run, find_delegations, find_runs, grow, wraps_run
@@ -101,23 +102,15 @@ def _is_suspect(span: Span) -> bool:
 
 def _adopt(runs: Sequence[Run], rest: Sequence[Node]) -> None:
     """Gives the runs the nodes whose way up was lost: those in the time of one run of their service and of no other."""
-    by_start = sorted(runs, key=lambda run: run.top.span.start)
-    starts = [run.top.span.start for run in by_start]
-    latest: list[tuple[Run, int]] = []  # of the runs up to here the one that ends last, and when the next to last ends
-    for run in by_start:
-        last, before = latest[-1] if latest else (run, -1)
-        if run.top.span.end > last.top.span.end:
-            latest.append((run, last.top.span.end))
-        else:
-            latest.append((last, before if run is last else max(before, run.top.span.end)))
+    around = Enclosing([(run.top.span.start, run.top.span.end) for run in runs])
     home: dict[bytes, Run] = {}
     for node in rest:
         span = node.span
         found = home.get(node.parent.span.span_id) if node.parent is not None else None
-        if node.lost and node.parent is None and (begun := bisect_right(starts, span.start)):
-            last, before = latest[begun - 1]
-            if before < span.end <= last.top.span.end and span.origin.service == last.top.span.origin.service:
-                found = last
+        if node.lost and node.parent is None:
+            at = around.only(span.start, span.end)
+            if at is not None and span.origin.service == runs[at].top.span.origin.service:
+                found = runs[at]
         if found is not None:
             home[span.span_id] = found
             found.nodes.append(node)
@@ -134,13 +127,18 @@ def _trajectory(
     work = find_steps(run.nodes, delegations, judgements, named)
     outcome, because = _outcome(run, work, judgements)
     observed = run.agents or any(node.kind is MODEL for node in run.nodes)
+    fault = next((node.span.reading.fault for node in run.nodes if node.span.reading.fault), "")
+    acknowledged = False
     answers: dict[bytes, Answer] = {}
     recovered: set[bytes] = set()
-    if observed and any(step.failed for step in work.steps):
-        agents = count_turns(work)
-        answers = respond(work, agents, outcome, _acknowledged(run, work, named), unsafe)
+    failed = any(step.failed for step in work.steps)
+    if observed and (failed or fault):
+        acknowledged = _acknowledged(run, work, named)
+    if observed and failed:
+        answers = respond(work, count_turns(work), outcome, acknowledged, unsafe)
         recovered = find_recovered(work)
-    steps = _finish(work, outcome, answers, recovered, bool(observed))
+    faults = find_faults(work.steps, run.nodes) if fault else {}
+    steps = _finish(work, outcome, answers, recovered, faults, bool(observed))
     first = run.top.span if run.agents else min((node.span for node in run.nodes), key=lambda span: span.start)
     spans = [node.span for node in run.nodes]
     return Trajectory(
@@ -157,7 +155,8 @@ def _trajectory(
         hard_failure=bool(observed) and outcome is Outcome.FAILED,
         labels=_labels(run),
         cluster=next((span.reading.cluster for span in spans if span.reading.cluster), ""),
-        fault=next((span.reading.fault for span in spans if span.reading.fault), ""),
+        fault=fault,
+        acknowledged=acknowledged,
         because=because if observed else "tool calls alone",
         targets=_targets(run, speakers),
     )
@@ -240,7 +239,12 @@ def _acknowledged(run: Run, work: Work, named: str) -> bool:
 
 
 def _finish(
-    work: Work, outcome: Outcome, answers: dict[bytes, Answer], recovered: set[bytes], observed: bool
+    work: Work,
+    outcome: Outcome,
+    answers: dict[bytes, Answer],
+    recovered: set[bytes],
+    faults: Mapping[bytes, Injected],
+    observed: bool,
 ) -> tuple[Step, ...]:
     again = find_again(work.steps)
     counted = [draft.span.span_id for draft in work.steps if not draft.judgement.skipped]
@@ -249,6 +253,7 @@ def _finish(
     for draft in work.steps:
         judgement, span = draft.judgement, draft.span
         answer = answers.get(span.span_id)
+        injected = faults.get(span.span_id, NO_FAULT)
         skipped = judgement.skipped
         steps.append(
             Step(
@@ -270,7 +275,8 @@ def _finish(
                 call_id=draft.call_id,
                 arguments=draft.arguments[0] if draft.arguments else None,
                 again=span.span_id in again,
-                fault=span.reading.fault,
+                fault=injected.kind,
+                fault_noticed=injected.noticed,
             )
         )
     if outcome is Outcome.FAILED and observed:

@@ -10,7 +10,7 @@ on its own, or the work of one agent. Steps tell: as soon as one waits there, al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from otelscore.model import (
@@ -38,9 +38,11 @@ class Fragment:
     end: int  # of the latest
     missing: set[bytes] = field(default_factory=set)  # ids of parents of its own process that have not come
     has_agent: bool = False
-    mixed: bool = False  # it has spans of other services, of the same process
+    first: str = ""  # the service of the span that it began with
+    others: dict[bytes, str] = field(default_factory=dict)  # the spans of other services, of the same process
     caller: Fragment | None = None  # across the border of the service
     below: list[Fragment] = field(default_factory=list)  # the other way round
+    height: int = 0  # of the longest chain of services below it
     lent: bool = False  # the caller counts its spans as its own
     into: Fragment | None = None  # where it went when it was joined
 
@@ -82,9 +84,14 @@ class Fragment:
         return here
 
     def service_of(self, span_id: bytes) -> str:
-        if not self.mixed:
-            return self.service
-        return next(span.origin.service for span in self.spans if span.span_id == span_id)
+        return self.others.get(span_id, self.first)
+
+    def take(self, spans: Sequence[Span]) -> None:
+        """Adds spans."""
+        self.spans += spans
+        for span in spans:
+            if span.origin.service != self.first:
+                self.others[span.span_id] = span.origin.service
 
     def members(self) -> Iterator[Fragment]:
         """Itself and the fragments of other services that are part of its runs."""
@@ -123,32 +130,32 @@ class Trace:
     where: dict[bytes, Fragment] = field(default_factory=dict)  # span id -> its fragment
     waiting: dict[bytes, dict[Kinship, Siblings]] = field(default_factory=dict)  # parent id -> who waits for it
     live: dict[str, dict[Fragment, None]] = field(default_factory=dict)  # service -> its fragments
-    maybe_loose: dict[Fragment, None] = field(default_factory=dict)
-    """Those of all whose steps may have no run; whoever looks and finds that one has a run takes it out."""
+    maybe_loose: dict[str, dict[Fragment, None]] = field(default_factory=dict)
+    """Those of each service whose steps may have no run; whoever looks and finds that one has a run takes it out."""
 
     def add(self, span: Span) -> Fragment:
         """Puts in a span whose id is new to the trace; gives the fragment that it is now part of."""
         callees = self.waiting.pop(span.span_id, None)
         parent, caller = self._above(span)
         if callees is None and parent is not None:
-            parent.spans.append(span)
+            parent.take((span,))
             parent.start = min(parent.start, span.start)
             parent.end = max(parent.end, span.end)
             parent.has_agent |= span.reading.kind in _AGENTS
-            parent.mixed |= span.origin.service != parent.service
             parent.closed, parent.survey = None, None
             if span.reading.kind.is_step:
-                self.maybe_loose[parent] = None
+                self.maybe_loose.setdefault(parent.service, {})[parent] = None
             self.where[span.span_id] = parent
             return parent
-        fragment = Fragment(self, span.origin.service, [span], span.start, span.end)
+        service = span.origin.service
+        fragment = Fragment(self, service, [span], span.start, span.end, first=service)
         fragment.has_agent = span.reading.kind in _AGENTS
         self.where[span.span_id] = fragment
         self._enter(fragment)
-        for (service, remote, _), siblings in (callees or {}).items():
+        for (of, remote, _), siblings in (callees or {}).items():
             for child in map(Fragment.root, siblings.fragments.values()):
                 child.missing.discard(span.span_id)
-                if service == span.origin.service or remote is False:
+                if of == service or remote is False:
                     fragment = self.join(fragment, child)
                 else:
                     _call(fragment, child)
@@ -164,7 +171,7 @@ class Trace:
                 if span.reading.kind.is_step:
                     return self._unite(siblings)
         if span.reading.kind is AGENT:
-            self.maybe_loose.pop(fragment, None)
+            self.maybe_loose[service].pop(fragment, None)
         return fragment
 
     def _above(self, span: Span) -> tuple[Fragment | None, Fragment | None]:
@@ -218,16 +225,16 @@ class Trace:
             one, other = other, one
         self._leave(one)
         self._leave(other)
-        one.spans += other.spans
+        one.take(other.spans)
         one.start = min(one.start, other.start)
         one.end = max(one.end, other.end)
-        one.mixed |= other.mixed or one.service != other.service
         one.service, one.caller = service, caller
         one.missing |= other.missing
         self._enter(one)
         one.has_agent |= other.has_agent
         one.lent |= other.lent
         one.below += other.below
+        _lift(one, other.height)
         one.opened = min(one.opened, other.opened)
         one.arrived = max(one.arrived, other.arrived)
         one.hoping += other.hoping
@@ -238,6 +245,7 @@ class Trace:
         if caller is not None and not _can_call(caller, one):
             one.caller = None
         other.spans, other.below, other.trajectory_ids, other.missing, other.hoping = [], [], set(), set(), 0
+        other.others = {}
         return one
 
     def remove(self, fragment: Fragment) -> None:
@@ -257,23 +265,32 @@ class Trace:
 
     def _enter(self, fragment: Fragment) -> None:
         self.live.setdefault(fragment.service, {})[fragment] = None
-        self.maybe_loose[fragment] = None
+        self.maybe_loose.setdefault(fragment.service, {})[fragment] = None
 
     def _leave(self, fragment: Fragment) -> None:
         del self.live[fragment.service][fragment]
-        self.maybe_loose.pop(fragment, None)
+        self.maybe_loose[fragment.service].pop(fragment, None)
 
 
 def _call(caller: Fragment, callee: Fragment) -> None:
     if callee.caller is None and _can_call(caller, callee):
         callee.caller = caller
         caller.below.append(callee)
+        _lift(caller, callee.height + 1)
+
+
+def _lift(fragment: Fragment, height: int) -> None:
+    """Notes that a chain of services of this length is below a fragment."""
+    here: Fragment | None = fragment
+    while here is not None and here.height < height:
+        here.height, height = height, height + 1
+        here = here.caller.root() if here.caller is not None else None
 
 
 def _can_call(caller: Fragment, callee: Fragment) -> bool:
     """False where hostile parents make a circle, or a chain of services that no real system has."""
     above: Fragment | None = caller.root()
-    for _ in range(MAX_CALLERS):
+    for _ in range(MAX_CALLERS - callee.height):
         if above is None or above is callee:
             return above is None
         above = above.caller.root() if above.caller is not None else None

@@ -26,6 +26,9 @@ RETRYABLE = TRANSIENT | {ErrorClass.MALFORMED_RESULT, ErrorClass.CANCELLED, Erro
 MAX_TRIES = 3
 """Identical tries of one agent in a run that still count as retrying."""
 
+MAX_CALLERS = 16
+"""Agents above one another that may answer for the lowest; bounds the work."""
+
 WITHOUT_ARGUMENTS: dict[ErrorClass, Response] = {
     ErrorClass.INVALID_ARGUMENTS: Response.REVISED,
     ErrorClass.NOT_FOUND: Response.REVISED,
@@ -49,14 +52,40 @@ class Turn:
     """The calls of one agent between two of its model steps, by what they are looked up by."""
 
     by_tool: dict[tuple[Kind, str], list[Draft]] = field(default_factory=lambda: defaultdict(list))
+    informed: dict[tuple[Kind, str], list[Draft]] = field(default_factory=lambda: defaultdict(list))  # of them
     by_fact: dict[tuple[Kind, str, bytes], list[Draft]] = field(default_factory=lambda: defaultdict(list))
+    good: dict[tuple[Kind, str, bytes], list[Draft]] = field(default_factory=lambda: defaultdict(list))  # of them
     first: bytes = b""  # the span of the first of them
 
     def add(self, call: Draft) -> None:
+        """Takes a call, which begins no earlier than those before."""
         self.first = self.first or call.span.span_id
         self.by_tool[call.kind, call.name].append(call)
+        if call.arguments:
+            self.informed[call.kind, call.name].append(call)
         for fact in _facts(call):
             self.by_fact[call.kind, call.name, fact].append(call)
+            if not call.failed:
+                self.good[call.kind, call.name, fact].append(call)
+
+    def alike(self, step: Draft, since: int) -> Draft | None:
+        """The first call from then on of the same tool."""
+        return _first_since(self.by_tool.get((step.kind, step.name)), since)
+
+    def alike_informed(self, step: Draft, since: int) -> Draft | None:
+        """The first of them whose arguments were captured."""
+        return _first_since(self.informed.get((step.kind, step.name)), since)
+
+    def identical(self, step: Draft, since: int) -> Draft | None:
+        """The first call from then on that is the same one, rather a success."""
+        keys = [(step.kind, step.name, fact) for fact in _facts(step)]
+        found = (_first_since(calls.get(key), since) for calls in (self.good, self.by_fact) for key in keys)
+        return next(filter(None, found), None)
+
+
+def _first_since(calls: Sequence[Draft] | None, since: int) -> Draft | None:
+    at = bisect_left(calls, since, key=lambda call: call.start) if calls else 0
+    return calls[at] if calls and at < len(calls) else None
 
 
 @dataclass(slots=True)
@@ -157,11 +186,7 @@ def _answering(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> tup
     """The turn that answers a failed call, and from when on its calls count; None where nothing followed."""
     activity = agents[step.agent]
     turn = activity.turns[step.turn]
-    if any(
-        call.start >= step.over and call is not step
-        for fact in _facts(step)
-        for call in turn.by_fact.get((step.kind, step.name, fact), ())
-    ):
+    if turn.identical(step, step.over) is not None:
         return turn, step.over
     later = bisect_right(activity.order, step.turn)
     if later < len(activity.order):
@@ -172,7 +197,7 @@ def _answering(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> tup
 def _callers_turn(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> tuple[Turn, int] | None:
     """The first turn, begun after a failure, in which the agent's caller, or that one's caller, called something."""
     agent, seen = step.agent, {step.agent}
-    while agent in work.callers and work.callers[agent] not in seen:
+    while agent in work.callers and work.callers[agent] not in seen and len(seen) <= MAX_CALLERS:
         agent = work.callers[agent]
         seen.add(agent)
         caller = agents.get(agent, Activity())
@@ -184,24 +209,17 @@ def _callers_turn(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> 
 
 def _classify(step: Draft, turn: Turn, since: int, tries: dict[bytes, int], unsafe: Callable[[str], bool]) -> Answer:
     """The most alike of the answering calls decides: the same tool and arguments, then the same tool, then others."""
-    same_tool = turn.by_tool.get((step.kind, step.name), [])
-    alike = next((call for call in same_tool if call.start >= since), None)
+    alike = turn.alike(step, since)
     if alike is None:
         return Answer(Response.REROUTED, turn.first)
     error = step.judgement.failure.error_class
-    identical = [
-        call
-        for fact in _facts(step)
-        for call in turn.by_fact.get((step.kind, step.name, fact), ())
-        if call.start >= since and call is not step
-    ]
-    if identical:
-        call = next((call for call in identical if not call.failed), identical[0])
+    call = turn.identical(step, since)
+    if call is not None:
         if call.failed and not (error in RETRYABLE and tries[call.span.span_id] <= MAX_TRIES):
             return Answer(Response.REPEATED, call.span.span_id)
         response = Response.RETRIED
     else:
-        call = next((call for call in same_tool if call.start >= since and call.arguments), alike)
+        call = turn.alike_informed(step, since) or alike
         if step.arguments and call.arguments:
             return Answer(Response.REVISED, call.span.span_id)
         response = WITHOUT_ARGUMENTS.get(error, Response.RETRIED)

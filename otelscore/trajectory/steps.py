@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -25,6 +25,9 @@ from otelscore.model import (
 )
 from otelscore.trajectory.errors import CLOCK_GRAIN, SUCCEEDED, Judgement
 from otelscore.trajectory.tree import MAX_AT_ONCE, Node
+
+MAX_LEVELS = 32
+"""Levels of spans between two steps that are looked through; bounds the work."""
 
 FOLDS = frozenset(
     {
@@ -259,15 +262,22 @@ def _find_requests(steps: Sequence[Draft]) -> None:
         if before:
             model = models[before - 1]
             key = (model.span.span_id, step.name, step.span.origin.scope)
+            if key not in made:
+                requests[key] = [call for call in model.requested if call.name == step.name]
             made[key].append(step)
-            requests[key] = [call for call in model.requested if call.name == step.name]
     for key, calls in made.items():
-        free = requests[key]
-        if len(free) != len(calls):
+        if len(requests[key]) != len(calls):
             continue
+        free = dict(enumerate(requests[key]))
+        by_arguments: dict[bytes | None, deque[int]] = defaultdict(deque)
+        for number, request in free.items():
+            by_arguments[request.arguments].append(number)
         for call in calls:
-            request = next((one for one in free if one.arguments in call.arguments), free[0])
-            free.remove(request)
+            for waiting in (waiting for given in call.arguments if (waiting := by_arguments.get(given))):
+                while waiting and waiting[0] not in free:
+                    waiting.popleft()
+            same = min((by_arguments[given][0] for given in call.arguments if by_arguments.get(given)), default=None)
+            request = free.pop(next(iter(free)) if same is None else same)
             call.call_id = request.call_id
             if request.arguments is not None and not call.arguments:
                 call.arguments = (request.arguments,)
@@ -357,9 +367,14 @@ def _same_call(one: Draft, other: Draft) -> bool:
 
 
 def _is_below(inner: Node, outer: Node) -> bool:
-    """Steps of one kind lie below each other only where an agent span is in between: else they fold."""
+    """Steps of one kind lie below each other only where an agent span is in between: else they fold.
+
+    What lies very deep is taken for below.
+    """
     above = inner.agent if inner.agent is not outer.agent else None
-    while above is not None and above is not outer:
+    for _ in range(MAX_LEVELS):
+        if above is None or above is outer:
+            break
         above = above.parent
     return above is not None
 
@@ -381,6 +396,7 @@ def _fuller(one: Draft, other: Draft) -> Draft:
         first.judgement = second.judgement
     first.arguments = first.arguments or second.arguments
     first.call_id = first.call_id or second.call_id
+    first.inner += (second.node, *second.inner)
     return first
 
 

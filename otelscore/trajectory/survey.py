@@ -27,7 +27,10 @@ def survey(spans: Sequence[Span]) -> Survey:
     tops = [node for node in order if node.parent is None and node.lost]
     over: set[bytes] = set()
     if tops:
-        over = {_top(node).span.span_id for run in runs for node in run.agents if node.span.end}
+        highest: dict[bytes, Node] = {}  # the topmost span above each, or itself
+        for node in order:
+            highest[node.span.span_id] = node if node.parent is None else highest[node.parent.span.span_id]
+        over = {highest[node.span.span_id].span.span_id for run in runs for node in run.agents if node.span.end}
         over.update(top.span.span_id for top in tops if wraps_run(top))
     awaited = {top.span.parent_id for top in tops if top.span.span_id in over}
     # Steps that wait for another parent, in the time of the one run that there is, were lost on their way up to it.
@@ -47,9 +50,3 @@ def survey(spans: Sequence[Span]) -> Survey:
 
 def _lies_in(span: Span, whole: Span) -> bool:
     return whole.start <= span.start and span.end <= whole.end
-
-
-def _top(node: Node) -> Node:
-    while node.parent is not None:
-        node = node.parent
-    return node

@@ -36,6 +36,9 @@ from otelscore.trajectory.tree import Node
 MAX_CALLS = 256
 """Calls of one model span that are told apart."""
 
+MAX_UNTRACED = 10_000
+"""Calls without a span of one trace that become one: the first; a few bytes of a message are enough for one more."""
+
 
 @dataclass(slots=True, eq=False)
 class _ModelCall:
@@ -113,6 +116,8 @@ def find_untraced(order: Sequence[Node]) -> list[Span]:
     survey = _survey(order)
     found: dict[tuple[bytes, int], _Answered] = {}
     for answered in _match(survey.models):
+        if len(found) >= MAX_UNTRACED:
+            break
         if answered.position < MAX_CALLS and not survey.has(answered.asker.loop, answered.call):
             found.setdefault((answered.asker.span.span_id, answered.position), answered)
     loops = _nested(list(found.values()))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from otelscore.config import SETTINGS, Address, Config
+from otelscore.config import SETTINGS, Address, Config, load
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 
@@ -53,3 +53,10 @@ def test_an_address_is_written_as_it_is_read(text: str) -> None:
 def test_an_ipv6_address_is_kept_without_brackets() -> None:
     endpoint = next(setting for setting in SETTINGS if setting.name == "grpc.endpoint")
     assert endpoint.form.parse(["[::1]:4317"]) == Address("::1", 4317)
+
+
+def test_a_secret_is_not_shown_with_the_other_settings() -> None:
+    config = load(None, {"OTELSCORE_FORWARD_HEADERS": "x-api-key=KEY", "OTELSCORE_EVENTS_HEADERS": "x-api-key=KEY"}, {})
+    assert config.forward_headers == config.events_headers == (("x-api-key", "KEY"),)
+    assert "KEY" not in repr(config)
+    assert not [setting.name for setting in SETTINGS if setting.form.is_secret and setting.flag]  # seen by `ps`

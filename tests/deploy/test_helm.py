@@ -18,7 +18,12 @@ KUBERNETES = "1.34"
 
 EVERYTHING = {
     "replicas": 2,
-    "config": {"labels": ["deployment.environment.name"], "limits": {"state": "1GiB"}, "exclude": {"agent": ["x*"]}},
+    "config": {
+        "labels": ["deployment.environment.name"],
+        "limits": {"state": "1GiB"},
+        "exclude": {"agent": ["x*"]},
+        "metrics": {"tls": {"cert_file": "/tls/tls.crt", "key_file": "/tls/tls.key"}},
+    },
     "image": {"repository": "registry.example/otelscore", "tag": "1.2.3"},
     "imagePullSecrets": [{"name": "registry"}],
     "envFrom": [{"secretRef": {"name": "otelscore"}}],
@@ -33,7 +38,7 @@ EVERYTHING = {
     "affinity": {"nodeAffinity": {}},
     "priorityClassName": "high",
     "service": {"annotations": {"a": "b"}},
-    "serviceMonitor": {"labels": {"release": "prometheus"}},
+    "serviceMonitor": {"labels": {"release": "prometheus"}, "endpoint": {"scheme": "https"}},
     "prometheusRule": {"labels": {"release": "prometheus"}},
 }
 """Every value that is empty by default."""
@@ -85,6 +90,16 @@ def test_otelscore_takes_its_configuration(manifests, values, tmp_path):
     (tmp_path / "config.yaml").write_text(text)
     config = load(tmp_path / "config.yaml", {}, {})
     assert config.labels == tuple(values.get("config", {}).get("labels", ()))
+    assert config.insecure  # said in values.yaml, where the reader is told what it means
+
+
+def test_the_metrics_port_is_asked_the_way_it_listens(manifests, values):
+    scheme = "HTTPS" if values is EVERYTHING else "HTTP"
+    asked = container(manifests)
+    probes = [asked[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert {probe["scheme"] for probe in probes} == {scheme}
+    for monitor in of(manifests, "ServiceMonitor"):
+        assert monitor["spec"]["endpoints"][0].get("scheme", "http").upper() == scheme
 
 
 def test_what_is_turned_off_is_not_there(manifests, values):

@@ -12,6 +12,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+import yaml
 from deploy.tools import DEPLOY
 from live import FREE, start
 from packaging.requirements import Requirement
@@ -42,6 +43,15 @@ def test_its_environment_is_settings_and_listens_where_the_ports_are():
     (exposed,) = re.findall(r"^EXPOSE (.+)", DOCKERFILE, re.MULTILINE)
     assert exposed.split() == [str(address.port) for address in listening]
     assert f"VOLUME {config.state}" in DOCKERFILE
+
+
+def test_it_does_not_start_for_everybody_until_it_is_told_to():
+    anywhere = [text for flag in FREE[::2] for text in (flag, "0.0.0.0:0")]
+    environment = {**ENVIRONMENT, "OTELSCORE_STATE": "none"}
+    with pytest.raises(AssertionError, match="which other machines reach"):
+        start(*anywhere, env=environment)
+    private = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["otelscore"]["environment"]
+    assert start(*anywhere, env=environment | private).stop() == 0
 
 
 @pytest.mark.parametrize("ready", [True, False])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from otelscore.export.http import MetricsApp
-from otelscore.export.prometheus import make_registry
+from otelscore.export.prometheus import Exposition
 from otelscore.model import OverloadedError
 from otelscore.scoring.families import service_family
 
@@ -67,10 +67,10 @@ def ready():
 
 @pytest.fixture
 def app(ready):
-    registry = make_registry(
+    exposition = Exposition(
         lambda: [service_family("open_spans", {(): 7}), service_family("verdicts_pending", {(): 0})]
     )
-    return MetricsApp(registry, lambda: ready[0], lambda *query: [], lambda run_id: None, judge, PATIENCE)
+    return MetricsApp(exposition, lambda: ready[0], lambda *query: [], lambda run_id: None, judge, PATIENCE)
 
 
 def test_metrics_are_prometheus_text_by_default(app):
@@ -115,14 +115,14 @@ def test_a_living_service_says_so_during_a_long_scrape():
         return []
 
     async def scrape_and_probe():
-        app = MetricsApp(registry, lambda: True, lambda *query: [], lambda run_id: None, judge, PATIENCE)
+        app = MetricsApp(exposition, lambda: True, lambda *query: [], lambda run_id: None, judge, PATIENCE)
         scrape = asyncio.create_task(request(app, "/metrics"))
         await asyncio.sleep(0)  # lets the scrape begin
         probe = await request(app, "/healthz")
         answered.set()
         return (await scrape).status, probe.status
 
-    registry = make_registry(collect)
+    exposition = Exposition(collect)
     assert asyncio.run(scrape_and_probe()) == (200, 200)
 
 
@@ -212,6 +212,6 @@ def test_runs_that_cannot_be_read_now_are_answered_with_the_reason():
     def find(*query):
         raise OverloadedError("the disk cannot be read")
 
-    app = MetricsApp(make_registry(list), lambda: True, find, find, judge, PATIENCE)
+    app = MetricsApp(Exposition(list), lambda: True, find, find, judge, PATIENCE)
     for path in ("/api/v1/trajectories", "/api/v1/trajectories/a:b"):
         assert (ask(app, path).status, ask(app, path).body) == (503, b"the disk cannot be read\n")

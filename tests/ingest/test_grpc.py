@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from otelscore.ingest.decode import Decoder
+from otelscore.ingest.gate import Gate
 from otelscore.ingest.grpc import SERVICES, GrpcServer
 from otelscore.ingest.receiver import Receiver, Result
 from otelscore.model import Batch, OverloadedError
@@ -43,7 +44,8 @@ class Door:
         self.reached: list[str] = []
         self.take: Callable[[Batch], None] = self.batches.append
         receiver = Receiver(decoder, self.accept, self.count, self.reached.append, limit)
-        self.server = GrpcServer(receiver, "127.0.0.1", 0, request_time, concurrency)
+        gate = Gate(lambda: 0.0, concurrency, 100 * LIMIT, 1.0)
+        self.server = GrpcServer(receiver, gate, "127.0.0.1", 0, request_time, 10)
         self.address = f"127.0.0.1:{self.server.start()}"
         self.channel = grpc.insecure_channel(self.address)
 
@@ -177,7 +179,7 @@ def test_a_port_in_use_is_named(door: Door, decoder: Decoder) -> None:
     port = int(door.address.rpartition(":")[2])
     receiver = Receiver(decoder, door.accept, door.count, door.reached.append, LIMIT)
     with pytest.raises(PortInUseError, match=f"127.0.0.1:{port} is in use"):
-        GrpcServer(receiver, "127.0.0.1", port, 60, 100).start()
+        GrpcServer(receiver, Gate(lambda: 0.0, 1, 1, 1.0), "127.0.0.1", port, 60, 100).start()
 
 
 def test_stop_waits_for_the_request_under_way(door: Door) -> None:
@@ -205,11 +207,13 @@ SERVER = """
 import sys
 from pathlib import Path
 from otelscore.ingest.decode import Decoder
+from otelscore.ingest.gate import Gate
 from otelscore.ingest.grpc import GrpcServer
 from otelscore.ingest.receiver import Receiver
 def peak():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
-server = GrpcServer(Receiver(Decoder(None), print, lambda *_: None, lambda *_: None, 2**20), "127.0.0.1", 0, 60, 100)
+receiver = Receiver(Decoder(None), print, lambda *_: None, lambda *_: None, 2**20)
+server = GrpcServer(receiver, Gate(lambda: 0.0, 100, 2**30, 1.0), "127.0.0.1", 0, 60, 100)
 print(server.start(), peak(), flush=True)
 sys.stdin.readline()
 print(peak(), flush=True)

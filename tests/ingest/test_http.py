@@ -27,6 +27,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from otelscore.ingest.decode import Decoder
+from otelscore.ingest.gate import Gate
 from otelscore.ingest.http import PATHS, OtlpHttp
 from otelscore.ingest.receiver import Receiver, Result, Signal
 from otelscore.model import Batch, OverloadedError
@@ -53,7 +54,9 @@ class Door:
         self.reached: list[str] = []
         self.overloaded = False
         receiver = Receiver(decoder, self.accept, self.count, self.reached.append, LIMIT)
-        self.app = OtlpHttp(receiver, request_time, concurrency)
+        self.now = 0.0
+        gate = Gate(lambda: self.now, concurrency, 100 * LIMIT, 1.0)
+        self.app = OtlpHttp(receiver, gate, request_time)
 
     def accept(self, batch: Batch) -> None:
         if self.overloaded:
@@ -250,7 +253,7 @@ def test_a_sender_that_goes_away_is_not_answered(door: Door) -> None:
 
 @pytest.fixture
 def port(door: Door) -> Iterator[int]:
-    server = HttpServer(door.app, "127.0.0.1", 0, connections=20)
+    server = HttpServer(door.app, "127.0.0.1", 0, 20, 30, door.reached.append)
     yield server.start()
     server.stop(0)
 

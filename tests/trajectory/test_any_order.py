@@ -300,9 +300,69 @@ def delegations(size):
     return spans(agent("a", 0, 9, *tools, *(agent("b", 1, 2, model(1, 2), id=f"b{i}") for i in range(size))))
 
 
+def the_same_call_again_and_again(size):
+    return spans(agent("a", 0, size, model(0, 1), *(tool("t", 2, size, args="x", error="X") for _ in range(size))))
+
+
+def callers_that_never_answer(size):
+    failing = tool("t", 5, 6, error="X")
+    return spans(*(agent(f"a{i}", i / size, 9, failing, id=f"{i}", parent=f"{i - 1}") for i in range(size)))
+
+
+def runs_at_once_and_lost_steps(size):
+    """Whose steps they are cannot be told."""
+    lost = (tool("t", 1, 2, id=f"t{i}", parent=f"p{i}", flags=LOCAL) for i in range(size))
+    return spans(*(agent("a", 0, 9) for _ in range(size)), *lost)
+
+
+def one_run_and_lost_steps(size):
+    lost = (tool("t", 1, 2, id=f"t{i}", parent=f"p{i}", flags=LOCAL) for i in range(size))
+    return spans(agent("a", 0, 9), *(agent("b", i, i + 0.5) for i in range(3, size)), *lost)
+
+
+def a_service_for_every_step(size):
+    return spans(*(tool("t", 0, 1, id=f"t{i}", parent=f"p{i}", service=f"s{i}") for i in range(size)))
+
+
+def a_service_for_every_step_of_a_process(size):
+    steps = (tool("t", 0, 1, id=f"t{i}", parent=f"t{i - 1}", service=f"s{i}", flags=LOCAL) for i in range(size))
+    return spans(agent("a", 0, 9, id="t-1"), *steps)
+
+
+def two_services_in_a_process(size):
+    steps = (tool("t", 0, 1, id=f"t{i}", parent=f"t{i - 1}") for i in range(size))
+    return spans(agent("a", 0, 9, id="t-1"), tool("t", 0, 1, parent="t-1", service="b", flags=LOCAL), *steps)
+
+
+def services_that_call_each_other(size):
+    return spans(*(tool("t", 0, 1, id=f"{i}", parent=f"{i - 1}", service=f"s{i}", flags=REMOTE) for i in range(size)))[
+        ::-1
+    ]
+
+
+def calls_as_they_were_asked_for(size):
+    asked = tuple(Call(f"c{i}", "t", b"%d" % i) for i in range(size))
+    return spans(agent("a", 0, 9, model(0, 1, requested=asked), *(tool("t", 2, 3, args=size - i) for i in range(size))))
+
+
+def agents_below_many_wrappers(size):
+    above = (wrapper(0, 9, id=f"{i}", parent=f"{i - 1}", flags=LOCAL) for i in range(size))
+    return spans(*above, *(agent("a", 1, 2, parent=f"{size - 1}") for _ in range(size)))
+
+
 @pytest.mark.parametrize(
     "shape",
     [
+        the_same_call_again_and_again,
+        callers_that_never_answer,
+        runs_at_once_and_lost_steps,
+        one_run_and_lost_steps,
+        a_service_for_every_step,
+        a_service_for_every_step_of_a_process,
+        two_services_in_a_process,
+        services_that_call_each_other,
+        calls_as_they_were_asked_for,
+        agents_below_many_wrappers,
         wide,
         deep,
         overlapping,

@@ -3,6 +3,10 @@
 {{- else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
+{{- define "otelscore.metricsScheme" -}}
+{{- if dig "metrics" "tls" "cert_file" "" .Values.config }}HTTPS{{ else }}HTTP{{ end }}
+{{- end }}
+
 {{- define "otelscore.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -1,0 +1,1 @@
+"""Fuzzers for all that strangers' bytes reach: `python -m fuzz TARGET`."""

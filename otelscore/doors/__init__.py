@@ -1,0 +1,1 @@
+"""Who may come in: TLS, tokens, and which addresses may be listened on without either."""
