@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from queue import SimpleQueue
 
 import click
 
@@ -33,11 +34,12 @@ def serve(config: Config, demo: bool) -> None:
         if config.grpc_tls_cert_file or config.auth_tokens_file:
             raise click.UsageError("--demo sends without TLS and without a token; leave it, or grpc.tls and auth")
         config = _hurry(config)
+    told: SimpleQueue[None] = SimpleQueue()  # not an Event: set in the midst of its own wait, that locks for good
     stop = threading.Event()
     _when_told_to_stop(lambda: sys.exit(0))  # at once: a large state takes minutes to come back, and none of it changes
     try:
         service = Service(config)
-        _when_told_to_stop(stop.set)
+        _when_told_to_stop(lambda: told.put(None))
         ports = service.start()
     except StartError as error:
         raise click.ClickException(str(error)) from None
@@ -46,7 +48,8 @@ def serve(config: Config, demo: bool) -> None:
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
     sender = _start_demo(f"127.0.0.1:{ports.grpc}", stop) if demo else None
-    stop.wait()
+    told.get()
+    stop.set()
     if sender is not None:
         sender.join()
     service.stop()
