@@ -10,7 +10,7 @@ columns are read and written without a loop in Python:
 - objects that several spans share are written once, and are shared again when they are read. Reading 0 is `OTHER`, what
   most spans of an application are; it is not written.
 
-Another way of writing, or another field of a class in model.py, needs another schema (database.py).
+Another way of writing, or another field of a class in model/, needs another schema (database.py).
 """
 
 from __future__ import annotations
