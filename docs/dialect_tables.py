@@ -17,7 +17,7 @@ from otelscore.dialects import (
     EventField,
     Registry,
 )
-from otelscore.dialects.table import Source
+from otelscore.dialects.table import Found, Source
 
 PAGE = Path(__file__).with_name("dialects.md")
 HEADING = "## What is read from where\n"
@@ -92,6 +92,7 @@ def _source(source: Source) -> str:
         return f"`{source}`"
     if isinstance(source, EventField):
         return f"event `{source.event}`: `{source.key}`"
+    source = source.find if isinstance(source, Found) else source
     read = sorted(key for key in _strings(source, 3) if READER.wants(key))
     keys = [key for key in read if "." in key] or read  # the others are mostly fields inside of these
     about = (inspect.getdoc(source) or "").partition("\n")[0].partition(": ")[0].rstrip(".")

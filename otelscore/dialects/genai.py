@@ -10,7 +10,7 @@ import re
 
 from otelscore.dialects import content, flattened
 from otelscore.dialects.kinds import ByName, ByPresence, ByValue
-from otelscore.dialects.table import Dialect, EventField
+from otelscore.dialects.table import Dialect, EventField, Found
 from otelscore.model import AttributeValue, Kind, RawSpan, Role
 
 OPERATIONS: dict[str, Kind] = {
@@ -58,12 +58,12 @@ _NO_REASON_SCOPES = tuple(
 
 _DETAILS = "gen_ai.client.inference.operation.details"
 _OLD_PROMPT, _OLD_COMPLETION = "gen_ai.prompt.", "gen_ai.completion."
-_PARAMETER = "code.function.parameters."
+_PARAMETER, _COUNT = "code.function.parameters.", "code.args.keyword.count"
 
 
 def _function_arguments(span: RawSpan) -> AttributeValue:
     """The Google GenAI SDK calls Python functions itself: each parameter is an attribute."""
-    if "code.args.keyword.count" not in span.attributes:
+    if _COUNT not in span.attributes:
         return None
     found = {
         key.removeprefix(_PARAMETER).removesuffix(".value"): value
@@ -104,14 +104,23 @@ GENAI = Dialect(
     ),
     tool_name=("gen_ai.tool.name",),
     call_id=("gen_ai.tool.call.id",),
-    arguments=("gen_ai.tool.call.arguments", EventField("gen_ai.tool.message", "content"), _function_arguments),
+    arguments=(
+        "gen_ai.tool.call.arguments",
+        EventField("gen_ai.tool.message", "content"),
+        Found(_function_arguments, frozenset({_COUNT})),
+    ),
     result=(
         "gen_ai.tool.call.result",
         "code.function.return.value",
         EventField("gen_ai.choice", "message"),
         EventField(_DETAILS, "gen_ai.output.messages"),  # Strands, where it writes the current conventions
     ),
-    input=("gen_ai.input.messages", EventField(_DETAILS, "gen_ai.input.messages"), _told_in_events, _old_prompt),
+    input=(
+        "gen_ai.input.messages",
+        EventField(_DETAILS, "gen_ai.input.messages"),
+        Found(_told_in_events, events=True),
+        Found(_old_prompt, prefixes=(_OLD_PROMPT,)),
+    ),
     output=(
         "gen_ai.output.messages",
         EventField("gen_ai.choice", "message"),
@@ -120,7 +129,7 @@ GENAI = Dialect(
         EventField(_DETAILS, "gen_ai.output.messages"),
         EventField("gen_ai.content.completion", "gen_ai.completion"),
         "gen_ai.completion",
-        _old_completion,
+        Found(_old_completion, prefixes=(_OLD_COMPLETION,)),
     ),
     agent=("gen_ai.agent.name",),
     model=_MODEL_KEYS,
@@ -137,7 +146,7 @@ GENAI = Dialect(
     roles={"gen_ai.transfer.mode": {"pass_control": Role.HANDOFF, "return_to_caller": Role.DELEGATION}},
     prefixes=(_OLD_COMPLETION,),
     families=((_PARAMETER, ".value"), *((_OLD_PROMPT, f".{name}") for name in flattened.TOLD)),
-    keys=frozenset({"code.args.keyword.count", "content", "id", "gen_ai.event.content"}),
+    keys=frozenset({_COUNT, "content", "id", "gen_ai.event.content"}),
     cannot_show=(
         "Arguments, results and messages where the sender does not capture content, as is the default of "
         "most: then soft errors are not seen, and a retry and a revision look alike."

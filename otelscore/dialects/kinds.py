@@ -67,11 +67,16 @@ class ByName:
         return "the name of the span"
 
     def find(self, span: RawSpan) -> Kind | None:
-        kind = next((kind for prefix, kind in self.prefixes if span.name.startswith(prefix)), None)
-        if kind is None or not (self.keys or self.scopes):
-            return kind
-        here = bool(self.scopes) and span.origin.scope.startswith(self.scopes)
-        return kind if here or not self.keys.isdisjoint(span.attributes) else None
+        for prefix, kind in self.prefixes:
+            if span.name.startswith(prefix):
+                return kind if self._is_here(span) else None
+        return None
+
+    def _is_here(self, span: RawSpan) -> bool:
+        if not (self.keys or self.scopes):
+            return True
+        inside = bool(self.scopes) and span.origin.scope.startswith(self.scopes)
+        return inside or not self.keys.isdisjoint(span.attributes)
 
 
 @dataclass(frozen=True, slots=True)

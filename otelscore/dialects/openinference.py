@@ -12,7 +12,7 @@ from otelscore.dialects.kinds import ByFunction, ByPresence, ByValue
 from otelscore.dialects.langgraph import graph_kind
 from otelscore.dialects.openinference_habits import CLASS_NAME, HABITS
 from otelscore.dialects.results import holds_results, numbered
-from otelscore.dialects.table import Dialect
+from otelscore.dialects.table import Dialect, Found
 from otelscore.model import AttributeValue, Kind, RawSpan
 
 KINDS: dict[str, Kind] = {
@@ -164,8 +164,13 @@ OPENINFERENCE = Dialect(
     arguments=("tool_call.function.arguments", "input.value", "tool.parameters"),
     result=("output.value",),
     input=("gen_ai.input.messages", _input_messages),
-    output=(_output_messages, "output.value"),
-    agent=("agent.name", "graph.node.name", _langchain_agent, _node_agent),
+    output=(Found(_output_messages, prefixes=(_OUTPUT,)), "output.value"),
+    agent=(
+        "agent.name",
+        "graph.node.name",
+        Found(_langchain_agent, frozenset({"metadata"})),
+        Found(_node_agent, frozenset({"graph.node.id"})),
+    ),
     agent_in_name=_AGENT_IN_NAME,
     model=("llm.model_name", "llm.request.model_name", "llm.response.model_name"),
     session=("session.id",),

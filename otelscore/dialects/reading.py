@@ -58,7 +58,7 @@ def read(dialect: Dialect, span: RawSpan, kind: Kind, context: Context) -> Readi
     _read_failure(reading, soft, dialect, span, context.key)
     if context.cluster_by:
         reading.cluster = cluster(span, context)
-    if not FAULTS.isdisjoint(span.attributes):
+    if _FAULT in span.attributes or _NOTICED in span.attributes:
         read_fault(reading, span)
     return reading
 
@@ -110,7 +110,7 @@ def _read_tool(reading: Reading, dialect: Dialect, span: RawSpan, context: Conte
 
 def _read_model(reading: Reading, dialect: Dialect, span: RawSpan, context: Context) -> None:
     reading.name = text(span, dialect.model)
-    reading.offered = not span.attributes.keys().isdisjoint(dialect.offered)
+    reading.offered = bool(dialect.offered) and not span.attributes.keys().isdisjoint(dialect.offered)
     output = said(first(span, dialect.output), context.key)
     reading.has_result = output.text is not None
     reading.requested = output.calls

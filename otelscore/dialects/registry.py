@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from otelscore.dialects.adk import ADK
 from otelscore.dialects.ag2 import AG2
@@ -31,7 +32,7 @@ from otelscore.dialects.mlflow import MLFLOW
 from otelscore.dialects.openinference import OPENINFERENCE
 from otelscore.dialects.pydantic_ai import PYDANTIC_AI
 from otelscore.dialects.reading import FAULTS, cluster, read, read_fault
-from otelscore.dialects.table import COMMON_KEYS, SOURCES, Context, Dialect, EventField, Source, first
+from otelscore.dialects.table import COMMON_KEYS, SOURCES, Context, Dialect, EventField, Source, first, narrowed
 from otelscore.dialects.traceloop import TRACELOOP
 from otelscore.dialects.vercel import VERCEL
 from otelscore.model import OTHER, OWN_SCOPE, AttributeValue, Kind, RawLog, RawSpan, Reading, SpanFacts, Verdict
@@ -65,8 +66,21 @@ DIALECTS: tuple[Dialect, ...] = (
 )
 """A span is read by the first that knows it: a dialect's own kind comes before the conventions that others share."""
 
-MAX_SHAPES = 10_000
-"""Sets of telling attributes for which the rules that can apply are remembered."""
+MAX_SHAPES = 2_000
+"""Shapes of spans of which it is remembered how they are read."""
+
+_MAX_KEYS = 64
+"""Attributes of a span whose shape is remembered."""
+
+
+@dataclass(slots=True)
+class _Plan:
+    """How spans of one shape are read: of the same scope, with the same attributes, all with events or all without."""
+
+    rules: tuple[tuple[int, Callable[[RawSpan], Kind | None]], ...]  # those that can apply; of the dialect of a number
+    telling: bool  # it may bear verdicts
+    faulted: bool  # it may tell of an injected fault
+    narrowed: dict[int, Dialect] = field(default_factory=dict)  # what of the dialects is left to ask, once they know it
 
 
 class Registry:
@@ -76,7 +90,8 @@ class Registry:
         self._context = context
         self._dialects = tuple(dialects)
         self._marks = frozenset(key for dialect in self._dialects for rule in dialect.kinds for key in rule.keys)
-        self._applicable: dict[tuple[str, frozenset[str]], tuple[tuple[Dialect, Rule], ...]] = {}
+        self._applicable: dict[tuple[str, frozenset[str]], tuple[tuple[int, Rule], ...]] = {}
+        self._plans: dict[tuple[object, ...], _Plan] = {}
         keys = set(self._marks | COMMON_KEYS | LOG_KEYS | context.labels | context.speakers)
         prefixes: set[str] = set()
         families: set[tuple[str, str]] = set()
@@ -84,8 +99,8 @@ class Registry:
             keys.update(dialect.keys, dialect.failed_if, dialect.roles, dialect.offered)
             prefixes.update(dialect.prefixes)
             families.update(dialect.families)
-            for field in SOURCES:
-                keys.update(key for key in map(_key, getattr(dialect, field)) if key)
+            for name in SOURCES:
+                keys.update(key for key in map(_key, getattr(dialect, name)) if key)
         if context.cluster_by:
             keys.add(context.cluster_by)
         self._keys = frozenset(keys)
@@ -102,25 +117,29 @@ class Registry:
         )
 
     def read(self, span: RawSpan) -> Reading:
-        reading = self._read(span)
-        if span.events or not self._telling.isdisjoint(span.attributes):
+        plan = self._plan(span)
+        reading = self._read(span, plan)
+        if plan.telling:
             verdicts = tuple(verdicts_of_span(span, reading.kind, self._context.threshold, self._context.speakers))
             if verdicts:
                 reading = Reading(Kind.OTHER) if reading is OTHER else reading
                 reading.verdicts = verdicts
         return reading
 
-    def _read(self, span: RawSpan) -> Reading:
-        for dialect, rule in self._rules(span):
-            kind = rule.find(span)
+    def _read(self, span: RawSpan, plan: _Plan) -> Reading:
+        for number, find in plan.rules:
+            kind = find(span)
             if kind is not None:
+                dialect = plan.narrowed.get(number)
+                if dialect is None:
+                    dialect = narrowed(self._dialects[number], span.attributes.keys(), bool(span.events))
+                    plan.narrowed[number] = dialect
                 return read(dialect, span, kind, self._context)
         group = cluster(span, self._context) if self._context.cluster_by else ""
-        told = not FAULTS.isdisjoint(span.attributes)
-        if not group and not told:
+        if not group and not plan.faulted:
             return OTHER
         reading = Reading(Kind.OTHER, cluster=group)
-        if told:
+        if plan.faulted:
             read_fault(reading, span)
         return reading
 
@@ -129,17 +148,38 @@ class Registry:
 
         For who is asked to keep content, as a cassette is: readings hold none.
         """
-        for dialect, rule in self._rules(span):
+        for number, rule in self._rules(span):
             if rule.find(span) is not None:
+                dialect = self._dialects[number]
                 return first(span, dialect.arguments), first(span, dialect.result)
         return None, None
 
     def explain(self, span: RawSpan) -> tuple[str, str]:
         """(the dialect by which a span is read, what its kind was seen by); empty where no dialect knows it."""
-        known = ((dialect.name, rule.says) for dialect, rule in self._rules(span) if rule.find(span) is not None)
-        return next(known, ("", ""))
+        known = ((number, rule.says) for number, rule in self._rules(span) if rule.find(span) is not None)
+        number, says = next(known, (-1, ""))
+        return (self._dialects[number].name, says) if says else ("", "")
 
-    def _rules(self, span: RawSpan) -> tuple[tuple[Dialect, Rule], ...]:
+    def _plan(self, span: RawSpan) -> _Plan:
+        if len(span.attributes) > _MAX_KEYS:
+            return self._made_plan(span)
+        shape = (span.origin.scope, not span.events, *span.attributes)
+        plan = self._plans.get(shape)
+        if plan is None:
+            if len(self._plans) >= MAX_SHAPES:
+                self._plans.clear()
+            plan = self._plans[shape] = self._made_plan(span)
+        return plan
+
+    def _made_plan(self, span: RawSpan) -> _Plan:
+        keys = span.attributes.keys()
+        return _Plan(
+            rules=tuple((number, rule.find) for number, rule in self._rules(span)),
+            telling=bool(span.events) or not self._telling.isdisjoint(keys),
+            faulted=not FAULTS.isdisjoint(keys),
+        )
+
+    def _rules(self, span: RawSpan) -> tuple[tuple[int, Rule], ...]:
         """Those that can apply to the span: they are the same for all spans with such attributes of one scope."""
         scope, marks = span.origin.scope, self._marks.intersection(span.attributes)
         rules = self._applicable.get((scope, marks))
@@ -147,7 +187,10 @@ class Registry:
             if len(self._applicable) >= MAX_SHAPES:
                 self._applicable.clear()
             rules = self._applicable[scope, marks] = tuple(
-                (dialect, rule) for dialect in self._dialects for rule in dialect.kinds if _may_know(rule, scope, marks)
+                (number, rule)
+                for number, dialect in enumerate(self._dialects)
+                for rule in dialect.kinds
+                if _may_know(rule, scope, marks)
             )
         return rules
 

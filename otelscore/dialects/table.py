@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from otelscore.dialects import content
 from otelscore.dialects.kinds import Rule
@@ -17,6 +18,19 @@ class EventField:
 
     event: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A function that finds a value, asked only of spans that have what it looks at."""
+
+    find: Callable[[RawSpan], AttributeValue]
+    keys: frozenset[str] = frozenset()  # attributes of which the span has one
+    prefixes: tuple[str, ...] = ()  # or how one begins
+    events: bool = False  # or has an event
+
+    def __call__(self, span: RawSpan) -> AttributeValue:
+        return self.find(span)
 
 
 Source = str | EventField | Callable[[RawSpan], AttributeValue]
@@ -107,6 +121,29 @@ SOURCES = (
     *("retrieval_name", "error", "skipped_if"),
 )
 """Fields of a `Dialect` that hold sources."""
+
+
+def narrowed(dialect: Dialect, keys: Set[str], events: bool) -> Dialect:
+    """The dialect less all that spans with these attributes, and with or without events, have nothing of."""
+
+    def has(source: Source) -> bool:
+        if isinstance(source, str):
+            return source in keys
+        if isinstance(source, EventField):
+            return events
+        if isinstance(source, Found):
+            begun = bool(source.prefixes) and any(key.startswith(source.prefixes) for key in keys)
+            return begun or not source.keys.isdisjoint(keys) or (source.events and events)
+        return True
+
+    changes: dict[str, Any] = {
+        name: tuple(source.find if isinstance(source, Found) else source for source in found if has(source))
+        for name in SOURCES
+        if (found := getattr(dialect, name))
+    }
+    for name in ("failed_if", "roles"):
+        changes[name] = {key: values for key, values in getattr(dialect, name).items() if key in keys}
+    return replace(dialect, offered=tuple(key for key in dialect.offered if key in keys), **changes)
 
 
 def first(span: RawSpan, sources: Sources) -> AttributeValue:

@@ -11,7 +11,7 @@ import re
 from otelscore.dialects import content, flattened
 from otelscore.dialects.genai import GENAI
 from otelscore.dialects.kinds import ByFunction, ByName, ByValue
-from otelscore.dialects.table import Dialect
+from otelscore.dialects.table import Dialect, Found
 from otelscore.model import AttributeValue, Kind, RawSpan
 
 KINDS: dict[str, Kind] = {
@@ -209,7 +209,7 @@ TRACELOOP = Dialect(
     result=(_result,),
     offered=(*GENAI.offered, "llm.request.functions.0.name"),
     input=GENAI.input,
-    output=(*GENAI.output, _old_completion, _answer),
+    output=(*GENAI.output, Found(_old_completion, prefixes=(_OLD_COMPLETION,)), _answer),
     agent=("gen_ai.agent.name", f"{_PROPERTY}lc_agent_name"),
     agent_in_name=re.compile(r"(.+(?=\.agent$)|\w*Agent(?:Executor|Runner|Workflow)?(?=\.(?:workflow|task)$))\.\w+"),
     model=(*GENAI.model, "llm.request.model", "llm.response.model"),

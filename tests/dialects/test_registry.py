@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from otelscore.dialects import GENAI, ByFunction, Context, Dialect, Registry
@@ -214,14 +214,43 @@ class Watched(dict[str, AttributeValue]):
         return super().__contains__(key)
 
 
-def test_every_attribute_that_is_read_is_wanted() -> None:
+def whole(dialect: Dialect, *_: object) -> Dialect:
+    """In place of `narrowed`: everything that a dialect has is asked for."""
+    return dialect
+
+
+def test_every_attribute_that_is_read_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("otelscore.dialects.registry.narrowed", whole)
+    registry = Registry(Context(key=KEY, labels=frozenset({"team"}), cluster_by="task.id"))
     asked: set[str] = set()
     for kind in [*KINDS, ("gen_ai.system", "x"), ("gen_ai.tool.name", "x")]:
         happened: list[tuple[str, dict[str, AttributeValue]]] = [(event, Watched({}, asked)) for event in EVENTS]
         for name in ("chat x", "agent run", "x"):
-            REGISTRY.read(span(name, Watched(dict([kind]), asked), happened, 2))
+            registry.read(span(name, Watched(dict([kind]), asked), happened, 2))
     assert len(asked) > 40
     assert [key for key in asked if not REGISTRY.wants(key)] == []
+
+
+CHAT, RUN = ("gen_ai.operation.name", "chat"), ("openinference.span.kind", "AGENT")
+
+
+@example(CHAT, {"gen_ai.prompt.0.tool_call_id": "c", "gen_ai.prompt.0.content": "no"}, [])
+@example(CHAT, {"gen_ai.completion.0.content": "no"}, [])
+@example(CHAT, {}, [("gen_ai.tool.message", {"content": "no", "id": "c"})])
+@example(CHAT, {"gen_ai.tool.definitions": "[]"}, [])
+@example(("gen_ai.tool.name", "x"), {"code.args.keyword.count": 1, "code.function.parameters.a.value": "b"}, [])
+@example(("openinference.span.kind", "LLM"), {"llm.output_messages.0.message.content": "no"}, [])
+@example(RUN, {"metadata": '{"lc_agent_name": "planner"}'}, [])
+@example(("traceloop.span.kind", "agent"), {"gen_ai.completion.0.content": "no"}, [])
+@given(st.sampled_from(KINDS), st.dictionaries(keys, values, max_size=8), events)
+def test_what_a_span_has_nothing_of_changes_nothing_where_it_is_not_asked_for(
+    kind: tuple[str, str], given: Any, happened: Any
+) -> None:
+    made = span("execute_tool x", {**given, **dict([kind])}, happened)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("otelscore.dialects.registry.narrowed", whole)
+        asked_all = Registry(REGISTRY._context).read(made)
+    assert REGISTRY.read(made) == asked_all
 
 
 def test_content_that_nobody_reads_is_not_wanted() -> None:
@@ -345,4 +374,5 @@ def test_what_is_remembered_of_shapes_is_bounded_and_changes_nothing(monkeypatch
     for key in sorted(registry._marks)[:20] * 2:
         made = span("x", {key: "chat", "gen_ai.operation.name": "chat"})
         assert registry.explain(made) == REGISTRY.explain(made)
-        assert len(registry._applicable) <= 3
+        registry.read(made)
+        assert max(len(registry._applicable), len(registry._plans)) <= 3
