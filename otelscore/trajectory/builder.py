@@ -9,6 +9,7 @@ from otelscore.model import (
     AGENT,
     ERROR,
     MODEL,
+    SKIPPED,
     WRAPPER,
     Failure,
     Outcome,
@@ -18,13 +19,14 @@ from otelscore.model import (
     StepStatus,
     Trajectory,
 )
+from otelscore.trajectory.drafts import AgentKey, Work
 from otelscore.trajectory.enclosing import Enclosing
 from otelscore.trajectory.errors import SUCCEEDED, Judgement, copies, judge
 from otelscore.trajectory.facts import inform
-from otelscore.trajectory.faults import NO_FAULT, Injected, find_faults
+from otelscore.trajectory.faults import Injected, find_faults
 from otelscore.trajectory.responses import Answer, count_turns, find_again, find_recovered, respond
-from otelscore.trajectory.steps import AgentKey, Work, find_steps
-from otelscore.trajectory.tree import Node, Run, find_delegations, find_runs, grow, wraps_run
+from otelscore.trajectory.steps import find_steps
+from otelscore.trajectory.tree import Node, Run, find_delegations, find_runs, grow, release, wraps_run
 from otelscore.trajectory.untraced import find_untraced
 
 UNKNOWN_AGENT = "unknown"
@@ -62,31 +64,32 @@ def build(
     order = grow(spans)
     untraced = find_untraced(order)
     if untraced:
+        release(order)
         order = grow([*spans, *untraced])
     logged = {span_id: found.failure for span_id, found in facts.items() if found.failure is not None}
     delegations = find_delegations(order)
     runs, rest = find_runs(order)
-    loose = [node for node in rest if node.kind.is_step]
     judgements = _judge(order, logged)
     built = Built()
-    _adopt(runs, rest)
+    if runs and rest:
+        _adopt(runs, rest)
     for run in runs:
         built.trajectories.append(_trajectory(run, delegations, judgements, unsafe, speakers))
-    if not runs and loose:
-        if any(node.kind is not MODEL for node in loose):
-            whole = Run(rest[0], [], rest)
-            built.trajectories.append(_trajectory(whole, delegations, judgements, unsafe, speakers))
-        else:
-            built.lone_model_calls = len(loose)
+    loose = [node for node in rest if node.kind.is_step] if not runs else []
+    if any(node.kind is not MODEL for node in loose):
+        whole = Run(rest[0], [], rest)
+        built.trajectories.append(_trajectory(whole, delegations, judgements, unsafe, speakers))
+    else:
+        built.lone_model_calls = len(loose)
+    release(order)
     return built
 
 
 def _judge(order: Sequence[Node], logged: Mapping[bytes, Failure]) -> dict[bytes, Judgement]:
-    spans = [node.span for node in order]
-    suspects = [span for span in spans if _is_suspect(span) or span.span_id in logged]
+    suspects = [node.span for node in order if _is_suspect(node) or node.span_id in logged]
     if not suspects:
         return {}
-    copied = copies(spans, logged)
+    copied = copies([node.span for node in order], logged)
     found = {}
     for span in suspects:
         judgement = judge(span, logged.get(span.span_id), copied=span.span_id in copied)
@@ -95,9 +98,9 @@ def _judge(order: Sequence[Node], logged: Mapping[bytes, Failure]) -> dict[bytes
     return found
 
 
-def _is_suspect(span: Span) -> bool:
-    reading = span.reading
-    return reading.failure is not None or bool(reading.soft_error) or reading.skipped or span.status == ERROR
+def _is_suspect(node: Node) -> bool:
+    reading = node.reading
+    return reading.failure is not None or reading.skipped or bool(reading.soft_error) or node.span.status == ERROR
 
 
 def _adopt(runs: Sequence[Run], rest: Sequence[Node]) -> None:
@@ -106,7 +109,7 @@ def _adopt(runs: Sequence[Run], rest: Sequence[Node]) -> None:
     home: dict[bytes, Run] = {}
     for node in rest:
         span = node.span
-        found = home.get(node.parent.span.span_id) if node.parent is not None else None
+        found = home.get(node.parent.span_id) if node.parent is not None else None
         if node.lost and node.parent is None:
             at = around.only(span.start, span.end)
             if at is not None and span.origin.service == runs[at].top.span.origin.service:
@@ -126,90 +129,131 @@ def _trajectory(
     named = _agent_name(run)
     work = find_steps(run.nodes, delegations, judgements, named)
     outcome, because = _outcome(run, work, judgements)
-    observed = run.agents or any(node.kind is MODEL for node in run.nodes)
-    fault = next((node.span.reading.fault for node in run.nodes if node.span.reading.fault), "")
+    said = _said(run.nodes)
+    observed = bool(run.agents) or said.calls_model
     acknowledged = False
     answers: dict[bytes, Answer] = {}
     recovered: set[bytes] = set()
-    failed = any(step.failed for step in work.steps)
-    if observed and (failed or fault):
+    failed = any(step.judgement.failed for step in work.steps)
+    if observed and (failed or said.fault):
         acknowledged = _acknowledged(run, work, named)
     if observed and failed:
-        answers = respond(work, count_turns(work), outcome, acknowledged, unsafe)
-        recovered = find_recovered(work)
-    faults = find_faults(work.steps, run.nodes) if fault else {}
-    steps = _finish(work, outcome, answers, recovered, faults, bool(observed))
-    first = run.top.span if run.agents else min((node.span for node in run.nodes), key=lambda span: span.start)
-    spans = [node.span for node in run.nodes]
+        acts = work.acts
+        answers = respond(work, acts, count_turns(work, acts), outcome, acknowledged, unsafe)
+        recovered = find_recovered(work, acts)
+    faults = find_faults(work.steps, run.nodes) if said.fault else {}
+    again = find_again(work.steps) if failed else set()
+    steps = _finish(work, outcome, answers, recovered, faults, again, observed)
+    top = run.top.span
     return Trajectory(
-        trace_id=run.top.span.trace_id,
-        top_span_id=run.top.span.span_id,
+        trace_id=top.trace_id,
+        top_span_id=top.span_id,
         origin=(run.agents[0] if run.agents else run.top).span.origin,
         agent=named,
         model=_most_common([step.name for step in work.steps if step.kind is MODEL]),
-        session=next((span.reading.session for span in spans if span.reading.session), ""),
-        start=first.start,
-        end=run.top.span.end if run.agents else max(span.end for span in spans),
+        session=said.session,
+        start=top.start if run.agents else min(node.span.start for node in run.nodes),
+        end=top.end if run.agents else max(node.span.end for node in run.nodes),
         steps=steps,
         outcome=outcome if observed else None,
-        hard_failure=bool(observed) and outcome is Outcome.FAILED,
+        hard_failure=observed and outcome is Outcome.FAILED,
         labels=_labels(run),
-        cluster=next((span.reading.cluster for span in spans if span.reading.cluster), ""),
-        fault=fault,
+        cluster=said.cluster,
+        fault=said.fault,
         acknowledged=acknowledged,
         because=because if observed else "tool calls alone",
-        targets=_targets(run, speakers),
+        targets=_targets(run, said.verdicts, speakers),
     )
+
+
+@dataclass(slots=True)
+class _Said:
+    """What the spans of a run say about all of it: for each the first that says something."""
+
+    session: str = ""
+    cluster: str = ""
+    fault: str = ""
+    calls_model: bool = False
+    verdicts: list[Node] = field(default_factory=list)  # those that bear some
+
+
+def _said(nodes: Sequence[Node]) -> _Said:
+    said = _Said()
+    for node in nodes:
+        reading = node.reading
+        if node.kind is MODEL:
+            said.calls_model = True
+        if not said.session and reading.session:
+            said.session = reading.session
+        if reading.cluster and not said.cluster:
+            said.cluster = reading.cluster
+        if reading.fault and not said.fault:
+            said.fault = reading.fault
+        if reading.verdicts:
+            said.verdicts.append(node)
+    return said
 
 
 def _agent_name(run: Run) -> str:
     """The outermost agent span that names an agent, else an agent name on a step, else `unknown`."""
-    for node in sorted(run.agents, key=lambda node: node.span.start):
-        if node.span.reading.names_agent:
-            return node.span.reading.name
-    inner = next((node.span.reading.name for node in run.nodes if node.span.reading.names_agent), "")
-    said = next((node.span.reading.agent for node in run.nodes if node.kind.is_step and node.span.reading.agent), "")
+    for node in sorted(run.agents, key=lambda node: node.span.start) if len(run.agents) > 1 else run.agents:
+        if node.reading.names_agent:
+            return node.reading.name
+    inner = next((node.reading.name for node in run.nodes if node.reading.names_agent), "")
+    said = next((node.reading.agent for node in run.nodes if node.kind.is_step and node.reading.agent), "")
     return (inner if run.agents else "") or said or UNKNOWN_AGENT
 
 
 def _outcome(run: Run, work: Work, judgements: dict[bytes, Judgement]) -> tuple[Outcome, str]:
     """How the run ended (DESIGN.md, "A run ended in failure when"), whatever the root says about its time, and why."""
-    last_start = max((step.start for step in work.steps), default=-1)
-
-    def died(node: Node) -> bool:
-        judgement = judgements.get(node.span.span_id)
-        return judgement is not None and (judgement.failed or judgement.skipped)
-
-    def last_word(node: Node) -> bool:
-        return died(node) and last_start < node.span.end
-
-    if run.agents:
-        sole = len(run.agents) == 1
-        outermost = {node.span.span_id for node in run.agents}
-        above = _wrappers_above(run)
-        for node in run.nodes:
-            span_id = node.span.span_id
-            whole = node is run.top or (sole and (span_id in outermost or span_id in above))
-            if (node.kind is AGENT or span_id in above) and (died(node) if whole else last_word(node)):
-                return Outcome.FAILED, f"{node.span.name} failed" if whole else f"{node.span.name} failed last"
-    elif any(
-        node.wrapper is node
-        and (wraps_run(node) or not node.lost)
-        and (died(node) if node is run.top else last_word(node))
-        for node in run.nodes
-    ):
-        return Outcome.FAILED, "the span around the run failed"
-    steps = [step for step in work.steps if not step.judgement.skipped]
-    if steps and steps[-1].kind is MODEL and steps[-1].failed:
-        return Outcome.FAILED, "the last step is a model call that failed"
-    orphans = [node for node in run.nodes if node.parent is None and node.lost and not wraps_run(node)]
-    if not run.agents and any(node.span.status == ERROR and last_word(node) for node in orphans):
-        return Outcome.FAILED, "the topmost span that came failed last"
+    died = [node for node in run.nodes if _died(node, judgements)] if judgements else []
+    if died:
+        found = _outcome_of_died(run, work, died)
+        if found:
+            return Outcome.FAILED, found
+    orphans = [] if run.agents else [node for node in run.nodes if _is_orphan(node)]
+    if judgements:
+        last = next((step for step in reversed(work.steps) if not step.judgement.skipped), None)
+        if last is not None and last.kind is MODEL and last.failed:
+            return Outcome.FAILED, "the last step is a model call that failed"
+        last_start = max((step.start for step in work.steps), default=-1)
+        if any(
+            _died(node, judgements) and node.span.status == ERROR and last_start < node.span.end for node in orphans
+        ):
+            return Outcome.FAILED, "the topmost span that came failed last"
     if run.agents:
         if all(node.span.end for node in run.agents):
             return Outcome.COMPLETED, "its agent span ended"
         return Outcome.INCOMPLETE, "its agent span has no end"
     return (Outcome.INCOMPLETE, "spans above never came") if orphans else (Outcome.COMPLETED, "its root span ended")
+
+
+def _died(node: Node, judgements: dict[bytes, Judgement]) -> bool:
+    judgement = judgements.get(node.span_id)
+    return judgement is not None and (judgement.failed or judgement.skipped)
+
+
+def _is_orphan(node: Node) -> bool:
+    return node.parent is None and node.lost and not wraps_run(node)
+
+
+def _outcome_of_died(run: Run, work: Work, died: Sequence[Node]) -> str:
+    """Why spans that failed or were cancelled are the end of the run in failure; "" where they are not."""
+    last_start = max((step.start for step in work.steps), default=-1)
+    if run.agents:
+        sole = len(run.agents) == 1
+        outermost = {node.span_id for node in run.agents}
+        above = _wrappers_above(run)
+        for node in died:
+            whole = node is run.top or (sole and (node.span_id in outermost or node.span_id in above))
+            if (node.kind is AGENT or node.span_id in above) and (whole or last_start < node.span.end):
+                return f"{node.span.name} failed" if whole else f"{node.span.name} failed last"
+    elif any(
+        node.wrapper is node and (wraps_run(node) or not node.lost) and (node is run.top or last_start < node.span.end)
+        for node in died
+    ):
+        return "the span around the run failed"
+    return ""
 
 
 def _wrappers_above(run: Run) -> set[bytes]:
@@ -218,10 +262,10 @@ def _wrappers_above(run: Run) -> set[bytes]:
     wrappers: set[bytes] = set()
     for agent in run.agents:
         node = agent.parent
-        while node is not None and node is not run.top.parent and node.span.span_id not in seen:
-            seen.add(node.span.span_id)
+        while node is not None and node is not run.top.parent and node.span_id not in seen:
+            seen.add(node.span_id)
             if node.kind is WRAPPER:
-                wrappers.add(node.span.span_id)
+                wrappers.add(node.span_id)
             node = node.parent
     return wrappers
 
@@ -231,8 +275,8 @@ def _acknowledged(run: Run, work: Work, named: str) -> bool:
     outermost = {AgentKey(named)} | {step.agent for step in work.steps if step.node.agent in run.agents}
     models = [step for step in work.steps if step.kind is MODEL]
     said = [step.acknowledges for step in models if step.agent in outermost][-1:]
-    said += [node.span.reading.acknowledges for node in work.answers[-1:]]
-    said += [node.span.reading.acknowledges for node in run.agents[-1:]]
+    said += [node.reading.acknowledges for node in work.answers[-1:]]
+    said += [node.reading.acknowledges for node in run.agents[-1:]]
     # An outermost agent span that called no model and shows no output, as a workflow's, answers with its agents' words.
     said += [step.acknowledges for step in models[-1:]]
     return next((answer for answer in said if answer is not None), False)
@@ -244,41 +288,42 @@ def _finish(
     answers: dict[bytes, Answer],
     recovered: set[bytes],
     faults: Mapping[bytes, Injected],
+    again: Set[bytes],
     observed: bool,
 ) -> tuple[Step, ...]:
-    again = find_again(work.steps)
-    counted = [draft.span.span_id for draft in work.steps if not draft.judgement.skipped]
-    indices = {span_id: index for index, span_id in enumerate(counted)}
+    indices: dict[bytes, int] = {}
     steps: list[Step] = []
     for draft in work.steps:
-        judgement, span = draft.judgement, draft.span
-        answer = answers.get(span.span_id)
-        injected = faults.get(span.span_id, NO_FAULT)
-        skipped = judgement.skipped
-        steps.append(
-            Step(
-                index=indices.get(span.span_id),
-                kind=draft.kind,
-                name=draft.name,
-                agent=draft.agent.name,
-                start=span.start,
-                end=span.end,
-                span_id=span.span_id[:SPAN_ID],
-                scope=span.origin.scope,
-                status=StepStatus.SKIPPED if skipped else StepStatus.ERROR if judgement.failed else StepStatus.OK,
-                error_class=judgement.failure.error_class if judgement.failed else None,
-                error_type=judgement.failure.error_type if judgement.failed else "",
-                soft_error=judgement.soft_error,
-                response=answer.response if answer else None,
-                answered_by=indices.get(answer.by) if answer else None,
-                recovered=_recovered(span.span_id in recovered, outcome) if judgement.failed and observed else None,
-                call_id=draft.call_id,
-                arguments=draft.arguments[0] if draft.arguments else None,
-                again=span.span_id in again,
-                fault=injected.kind,
-                fault_noticed=injected.noticed,
-            )
+        if not draft.judgement.skipped:
+            indices[draft.span_id] = len(indices)
+    for draft in work.steps:
+        judgement, span_id = draft.judgement, draft.span_id
+        step = Step(
+            indices.get(span_id),
+            draft.kind,
+            draft.name,
+            draft.agent.name,
+            draft.start,
+            draft.end,
+            span_id[:SPAN_ID],
+            draft.span.origin.scope,
+            call_id=draft.call_id,
+            arguments=draft.arguments[0] if draft.arguments else None,
         )
+        if judgement.skipped:
+            step.status = SKIPPED
+        elif judgement.failed:
+            step.status = StepStatus.ERROR
+            step.error_class, step.error_type = judgement.failure.error_class, judgement.failure.error_type
+            step.recovered = _recovered(span_id in recovered, outcome) if observed else None
+            answer = answers.get(span_id)
+            if answer is not None:
+                step.response, step.answered_by = answer.response, indices.get(answer.by)
+        step.soft_error = judgement.soft_error
+        step.again = span_id in again
+        if span_id in faults:
+            step.fault, step.fault_noticed = faults[span_id].kind, faults[span_id].noticed
+        steps.append(step)
     if outcome is Outcome.FAILED and observed:
         _mark_unrecoverable(steps)
     return tuple(steps)
@@ -305,21 +350,21 @@ def _labels(run: Run) -> dict[str, str]:
     tops = run.agents or [run.top]
     found = dict(tops[0].span.origin.attributes)
     for node in reversed(tops):
-        found.update(node.span.reading.labels)
+        found.update(node.reading.labels)
     return found
 
 
-def _targets(run: Run, speakers: Set[str]) -> frozenset[bytes]:
+def _targets(run: Run, judged: Sequence[Node], speakers: Set[str]) -> frozenset[bytes]:
     """The run's outermost agent spans and all above them, and the spans that bear a speaker's verdict."""
-    found: set[bytes] = set()
-    for node in run.nodes:
-        said = node.span.reading.verdicts
-        if said and not speakers.isdisjoint(verdict.evaluator for verdict in said):
-            found.add(node.span.span_id)
+    found = {
+        node.span_id
+        for node in judged
+        if not speakers.isdisjoint(verdict.evaluator for verdict in node.reading.verdicts)
+    }
     for node in (run.top, *run.agents):
         above: Node | None = node
-        while above is not None and above.span.span_id not in found:
-            found.add(above.span.span_id)
+        while above is not None and above.span_id not in found:
+            found.add(above.span_id)
             above = above.parent
     return frozenset(found)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from otelscore.trajectory.steps import Draft
+from otelscore.trajectory.drafts import Draft
 from otelscore.trajectory.tree import Node
 
 
@@ -21,38 +21,35 @@ class Injected:
     noticed: bool | None  # what the user's own check says, about this call or else about the run
 
 
-NO_FAULT = Injected("", None)
-
-
 def find_faults(steps: Sequence[Draft], nodes: Sequence[Node]) -> dict[bytes, Injected]:
     """By the span id of the step. Of several faults in one step the outermost counts.
 
     `nodes` are those of the run, parents before children.
     """
-    marked = [node for node in nodes if node.span.reading.fault]
+    marked = [node for node in nodes if node.reading.fault]
     if not marked:
         return {}
-    owners = {node.span.span_id: step for step in steps for node in (step.node, *step.inner)}
+    owners = {node.span_id: step for step in steps for node in (step.node, *step.inner)}
 
     def owner(node: Node | None) -> Draft | None:
-        while node is not None and node.span.span_id not in owners:
+        while node is not None and node.span_id not in owners:
             node = node.parent
-        return None if node is None else owners[node.span.span_id]
+        return None if node is None else owners[node.span_id]
 
     own: dict[bytes, bool] = {}
     whole: bool | None = None
     for node in nodes:
-        said = node.span.reading.fault_noticed
+        said = node.reading.fault_noticed
         if said is not None:
             step = owner(node)
             if step is None:
                 whole = said
             else:
-                own[step.span.span_id] = said
+                own[step.span_id] = said
     found: dict[bytes, Injected] = {}
     for node in marked:
         step = owner(node)
         if step is not None:
-            key = step.span.span_id
-            found.setdefault(key, Injected(node.span.reading.fault, own.get(key, whole)))
+            key = step.span_id
+            found.setdefault(key, Injected(node.reading.fault, own.get(key, whole)))
     return found

@@ -16,7 +16,7 @@ from otelscore.model import (
     Outcome,
     Response,
 )
-from otelscore.trajectory.steps import AgentKey, Draft, Work
+from otelscore.trajectory.drafts import AgentKey, Draft, Work
 
 TRANSIENT = frozenset({ErrorClass.TIMEOUT, ErrorClass.RATE_LIMIT, ErrorClass.UNAVAILABLE})
 """A retry of the same call may help."""
@@ -59,7 +59,7 @@ class Turn:
 
     def add(self, call: Draft) -> None:
         """Takes a call, which begins no earlier than those before."""
-        self.first = self.first or call.span.span_id
+        self.first = self.first or call.span_id
         self.by_tool[call.kind, call.name].append(call)
         if call.arguments:
             self.informed[call.kind, call.name].append(call)
@@ -93,8 +93,18 @@ class Activity:
     """One agent's turns, counted from 1."""
 
     opened: list[int] = field(default_factory=list)  # when each turn began
-    turns: dict[int, Turn] = field(default_factory=lambda: defaultdict(Turn))  # those in which it called something
+    calls: dict[int, list[Draft]] = field(default_factory=dict)  # what it called in each turn in which it did
     order: list[int] = field(default_factory=list)  # their numbers, rising
+    turns: dict[int, Turn] = field(default_factory=dict)  # those of them that somebody asked for
+
+    def turn(self, number: int) -> Turn:
+        """One of its turns."""
+        turn = self.turns.get(number)
+        if turn is None:
+            turn = self.turns[number] = Turn()
+            for call in self.calls.get(number, ()):
+                turn.add(call)
+        return turn
 
 
 def _facts(call: Draft) -> tuple[bytes, ...]:
@@ -102,11 +112,11 @@ def _facts(call: Draft) -> tuple[bytes, ...]:
     return (*call.arguments, b"%d:%b" % (call.turn, call.call_id.encode())) if call.call_id else call.arguments
 
 
-def count_turns(work: Work) -> dict[AgentKey, Activity]:
+def count_turns(work: Work, acts: Sequence[Draft]) -> dict[AgentKey, Activity]:
     """Every agent's turns; sets `Draft.turn`. The k-th model step opens turn k.
 
     A call that starts in the same instant as a model step was asked for by the one before. An agent without model
-    steps: calls that overlap are one turn, every other call is one of its own.
+    steps: calls that overlap are one turn, every other call is one of its own. `acts`: those of the work.
     """
     agents: dict[AgentKey, Activity] = defaultdict(Activity)
     for step in work.steps:
@@ -115,7 +125,7 @@ def count_turns(work: Work) -> dict[AgentKey, Activity]:
             step.turn = len(agents[step.agent].opened)
     with_models = set(agents)
     until: dict[AgentKey, int] = {}
-    for call in work.acts:
+    for call in acts:
         if call.kind is MODEL:
             continue
         activity = agents[call.agent]
@@ -127,9 +137,9 @@ def count_turns(work: Work) -> dict[AgentKey, Activity]:
             until[call.agent] = max(call.end, call.start + 1, until.get(call.agent, 0))
             call.turn = len(activity.opened)
         if not call.judgement.skipped:
-            activity.turns[call.turn].add(call)
+            activity.calls.setdefault(call.turn, []).append(call)
     for activity in agents.values():
-        activity.order = sorted(activity.turns)
+        activity.order = sorted(activity.calls)
     return agents
 
 
@@ -139,6 +149,7 @@ def _turn_at(opened: list[int], start: int) -> int:
 
 def respond(
     work: Work,
+    acts: Sequence[Draft],
     agents: dict[AgentKey, Activity],
     outcome: Outcome,
     acknowledged: bool,
@@ -146,12 +157,11 @@ def respond(
 ) -> dict[bytes, Answer]:
     """The response to every failed step, by span id; none where the run is incomplete.
 
-    `agents`: from `count_turns`; `acknowledged`: the final answer says that it could not be done; `unsafe`: whether a
-    tool has side effects.
+    `acts`: those of the work; `agents`: from `count_turns`; `acknowledged`: the final answer says that it could not be
+    done; `unsafe`: whether a tool has side effects.
     """
     if outcome is Outcome.INCOMPLETE:
         return {}
-    acts = work.acts
     tries = _count_tries(acts)
     followers = _next_of_agent(acts)
     ending = (
@@ -166,11 +176,11 @@ def respond(
         if not step.failed:
             continue
         if step.kind is MODEL:
-            follower = followers.get(step.span.span_id)
+            follower = followers.get(step.span_id)
             later = _callers_turn(step, agents, work) if follower is None else None
             if follower is not None:
                 response = Response.RETRIED if follower.kind is MODEL else Response.REROUTED
-                answer = Answer(response, follower.span.span_id)
+                answer = Answer(response, follower.span_id)
             elif later is not None:
                 answer = Answer(Response.REROUTED, later[0].first)
             else:
@@ -178,19 +188,19 @@ def respond(
         else:
             found = _answering(step, agents, work)
             answer = Answer(ending) if found is None else _classify(step, *found, tries, unsafe)
-        answers[step.span.span_id] = answer
+        answers[step.span_id] = answer
     return answers
 
 
 def _answering(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> tuple[Turn, int] | None:
     """The turn that answers a failed call, and from when on its calls count; None where nothing followed."""
     activity = agents[step.agent]
-    turn = activity.turns[step.turn]
+    turn = activity.turn(step.turn)
     if turn.identical(step, step.over) is not None:
         return turn, step.over
     later = bisect_right(activity.order, step.turn)
     if later < len(activity.order):
-        return activity.turns[activity.order[later]], 0
+        return activity.turn(activity.order[later]), 0
     return _callers_turn(step, agents, work)
 
 
@@ -203,7 +213,7 @@ def _callers_turn(step: Draft, agents: dict[AgentKey, Activity], work: Work) -> 
         caller = agents.get(agent, Activity())
         first = bisect_right(caller.order, bisect_left(caller.opened, step.over))
         if first < len(caller.order):
-            return caller.turns[caller.order[first]], 0
+            return caller.turn(caller.order[first]), 0
     return None
 
 
@@ -215,17 +225,17 @@ def _classify(step: Draft, turn: Turn, since: int, tries: dict[bytes, int], unsa
     error = step.judgement.failure.error_class
     call = turn.identical(step, since)
     if call is not None:
-        if call.failed and not (error in RETRYABLE and tries[call.span.span_id] <= MAX_TRIES):
-            return Answer(Response.REPEATED, call.span.span_id)
+        if call.failed and not (error in RETRYABLE and tries[call.span_id] <= MAX_TRIES):
+            return Answer(Response.REPEATED, call.span_id)
         response = Response.RETRIED
     else:
         call = turn.alike_informed(step, since) or alike
         if step.arguments and call.arguments:
-            return Answer(Response.REVISED, call.span.span_id)
+            return Answer(Response.REVISED, call.span_id)
         response = WITHOUT_ARGUMENTS.get(error, Response.RETRIED)
     if response is Response.RETRIED and unsafe(step.name) and _may_have_happened(step):
         response = Response.RETRIED_UNSAFE
-    return Answer(response, call.span.span_id)
+    return Answer(response, call.span_id)
 
 
 def _may_have_happened(step: Draft) -> bool:
@@ -241,7 +251,7 @@ def _count_tries(acts: Sequence[Draft]) -> dict[bytes, int]:
         if call.kind is not MODEL and not call.judgement.skipped:
             for fact in call.arguments:
                 counts[call.agent, call.name, fact] += 1
-            tries[call.span.span_id] = max((counts[call.agent, call.name, fact] for fact in call.arguments), default=1)
+            tries[call.span_id] = max((counts[call.agent, call.name, fact] for fact in call.arguments), default=1)
     return tries
 
 
@@ -251,25 +261,27 @@ def _next_of_agent(acts: Sequence[Draft]) -> dict[bytes, Draft]:
     found: dict[bytes, Draft] = {}
     for step in reversed(acts):
         if step.kind is MODEL and step.failed and step.agent in following:
-            found[step.span.span_id] = following[step.agent]
+            found[step.span_id] = following[step.agent]
         if not step.judgement.skipped:
             following[step.agent] = step
     return found
 
 
-def find_recovered(work: Work) -> set[bytes]:
+def find_recovered(work: Work, acts: Sequence[Draft]) -> set[bytes]:
     """Ids of the failed steps after which the same tool (of a model step: the same agent's model) succeeded.
 
     Later means in a later turn of the same agent, or of another agent after the failure had ended, or in the same turn
     with the same arguments after the failure had ended.
     """
+    failed = [(_subject(step), step) for step in work.steps if step.failed]
+    subjects = {subject for subject, _ in failed}
     turns: dict[tuple[_Subject, AgentKey], int] = {}  # the last turn in which it succeeded
     starts: dict[_Subject, dict[AgentKey, int]] = defaultdict(dict)  # the last start of a success
     tries: dict[tuple[_Subject, AgentKey, int, bytes], int] = {}  # the same within a turn
-    for act in work.acts:
-        if act.failed or act.judgement.skipped:
-            continue
+    for act in acts:
         subject = _subject(act)
+        if subject not in subjects or act.failed or act.judgement.skipped:
+            continue
         turns[subject, act.agent] = act.turn
         starts[subject][act.agent] = act.start
         for fact in _facts(act):
@@ -281,16 +293,13 @@ def find_recovered(work: Work) -> set[bytes]:
         for subject, by_agent in starts.items()
     }
     recovered = set()
-    for step in work.steps:
-        if not step.failed:
-            continue
-        subject = _subject(step)
+    for subject, step in failed:
         if (
             turns.get((subject, step.agent), -1) > step.turn
             or any(start >= step.over and agent != step.agent for start, _, agent in last_two.get(subject, ()))
             or any(tries.get((subject, step.agent, step.turn, fact), -1) >= step.over for fact in _facts(step))
         ):
-            recovered.add(step.span.span_id)
+            recovered.add(step.span_id)
     return recovered
 
 
@@ -307,15 +316,13 @@ def find_again(steps: Sequence[Draft]) -> set[bytes]:
     Until it succeeds; then the next such call is a first attempt again.
     """
     again: set[bytes] = set()
-    if not any(step.failed for step in steps):
-        return again
     failed: dict[tuple[AgentKey, str, bytes], int] = {}  # when the first of its failures had ended
     for step in steps:
         if step.kind is MODEL or step.judgement.skipped:
             continue
         keys = {(step.agent, step.name, fact) for fact in _facts(step)}
         if any(failed.get(key, step.start + 1) <= step.start for key in keys):
-            again.add(step.span.span_id)
+            again.add(step.span_id)
         for key in keys:
             if step.failed:
                 failed.setdefault(key, step.over)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import defaultdict, deque
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from otelscore.model import (
     AGENT,
@@ -20,14 +18,12 @@ from otelscore.model import (
     TOOL,
     Call,
     Kind,
-    Result,
-    Span,
 )
-from otelscore.trajectory.errors import CLOCK_GRAIN, SUCCEEDED, Judgement
-from otelscore.trajectory.tree import MAX_AT_ONCE, Node
-
-MAX_LEVELS = 32
-"""Levels of spans between two steps that are looked through; bounds the work."""
+from otelscore.trajectory.drafts import AgentKey, Draft, Work
+from otelscore.trajectory.errors import SUCCEEDED, Judgement
+from otelscore.trajectory.reports import merge_reports
+from otelscore.trajectory.requests import find_requests, hear_results
+from otelscore.trajectory.tree import Node
 
 FOLDS = frozenset(
     {
@@ -41,83 +37,20 @@ FOLDS = frozenset(
 """(outer, inner): only like folds into like, and what a tool does inside is the tool's."""
 
 
-@dataclass(slots=True, eq=False)
-class Draft:
-    """A step in the making."""
-
-    node: Node
-    kind: Kind
-    name: str
-    agent: AgentKey
-    judgement: Judgement
-    arguments: tuple[bytes, ...]  # hashes: as the model gave them and as the span has them; () where not captured
-    call_id: str
-    requested: tuple[Call, ...]
-    acknowledges: bool | None
-    inner: list[Node] = field(default_factory=list)  # spans of the same call below it
-    position: int = 0  # in the list of calls that the model asked for
-    turn: int = 0
-
-    @property
-    def span(self) -> Span:
-        return self.node.span
-
-    @property
-    def start(self) -> int:
-        return self.span.start
-
-    @property
-    def end(self) -> int:
-        return self.span.end
-
-    @property
-    def over(self) -> int:
-        """From when on a start is after the end, as far as clocks can tell."""
-        return max(self.span.start + 1, self.span.end - CLOCK_GRAIN + 1)
-
-    @property
-    def failed(self) -> bool:
-        return self.judgement.failed
-
-
-class AgentKey(NamedTuple):
-    """An agent of a run: by its name, an unnamed one by its span. `name` is what is shown."""
-
-    name: str
-    span_id: bytes = b""
-
-
-@dataclass(slots=True)
-class Work:
-    """What a run's agents did."""
-
-    steps: list[Draft] = field(default_factory=list)
-    moves: list[Draft] = field(default_factory=list)  # hand-offs and delegations: no steps, but answers to a failure
-    answers: list[Node] = field(default_factory=list)  # final-answer tools
-    callers: dict[AgentKey, AgentKey] = field(default_factory=dict)
-
-    @property
-    def acts(self) -> list[Draft]:
-        """Steps and moves, each span once, in order of start."""
-        steps = {step.span.span_id for step in self.steps}
-        moves = [move for move in self.moves if move.span.span_id not in steps]
-        return sorted((*self.steps, *moves), key=lambda act: act.start)
-
-
 def agent_key(node: Node, default: str) -> AgentKey:
     """The agent that an agent span is of; `default` names an unnamed one."""
-    name = node.span.reading.name
-    return AgentKey(name) if name else AgentKey(default, node.span.span_id)
+    name = node.reading.name
+    return AgentKey(name) if name else AgentKey(default, node.span_id)
 
 
 def _agent(node: Node, default: str, above: AgentKey) -> AgentKey:
     """The same, in its tree: an unnamed one directly below an agent span is that agent, below a tool bears its name."""
     parent = node.parent
-    if node.span.reading.name or parent is None:
+    if node.reading.name or parent is None:
         return agent_key(node, default)
     if parent.kind is AGENT:
         return above
-    return agent_key(node, parent.span.reading.name if parent.kind is TOOL else default)
+    return agent_key(node, parent.reading.name if parent.kind is TOOL else default)
 
 
 def find_steps(nodes: Sequence[Node], delegations: set[bytes], judgements: dict[bytes, Judgement], agent: str) -> Work:
@@ -128,73 +61,70 @@ def find_steps(nodes: Sequence[Node], delegations: set[bytes], judgements: dict[
     """
     work = Work()
     top = AgentKey(agent)
-    agents: dict[bytes, AgentKey] = {}  # of what lies directly below a node
-    enclosing: dict[bytes, tuple[Draft, ...]] = {}  # steps above, nearest first, up to the nearest agent
-    calls: dict[bytes, Draft] = {}  # what a tool span is a report of
-    beside = {node.delegate.span.span_id: node for node in nodes if node.delegate is not None}
+    calls: dict[bytes, Draft] = {}  # what a tool span is a report of, where other spans may be parts of it
+    beside = {node.delegate.span_id: node for node in nodes if node.delegate is not None} if delegations else {}
+    folded = False
     for node in nodes:
-        span, reading = node.span, node.span.reading
-        above = node.parent.span.span_id if node.parent is not None else b""
-        here, outer = agents.get(above, top), enclosing.get(above, ())
-        kind = node.kind
+        reading, parent, kind = node.reading, node.parent, node.kind
+        here = top
+        outer: tuple[Draft, ...] = ()
+        if parent is not None and parent.caller is not None:
+            here, outer = parent.caller, parent.folding
         if kind is AGENT:
             key = _agent(node, agent, here)
-            tool = beside.get(span.span_id)
+            tool = beside.get(node.span_id)
             if tool is not None and tool.parent is not None:
-                here = agents.get(tool.parent.span.span_id, here)
+                here = tool.parent.caller or here
             if key != here and (node.agent is not None or node.below_step or tool is not None):
                 work.callers.setdefault(key, here)
             here, outer = key, ()
-        elif span.span_id in delegations:
-            calls[span.span_id] = _draft(node, here, judgements)
-            work.moves.append(calls[span.span_id])
+        elif delegations and node.span_id in delegations:
+            draft = calls[node.span_id] = Draft(node, here, judgements.get(node.span_id, SUCCEEDED))
+            work.moves.append(draft)
             inner = AgentKey(reading.name)
             if node.delegate is None and node.worker is None and inner != here:
                 work.callers.setdefault(inner, here)
                 here = inner
             outer = ()
-        elif reading.role is HANDOFF:
-            work.moves.append(_draft(node, here, judgements))
-        elif reading.role is FINAL_ANSWER:
-            work.answers.append(node)
-        elif reading.role is PART:
-            if above in calls:
-                calls[above].inner.append(node)
-        elif kind.is_step and reading.role is ORDINARY:
-            holder = next((step for step in outer if (step.kind, kind) in FOLDS), None) if outer else None
-            if holder is None:
-                draft = calls[span.span_id] = _draft(node, here, judgements)
-                work.steps.append(draft)
-                outer = (draft, *outer)
-            elif holder.kind is kind and (kind is not TOOL or reading.name == holder.name):
-                calls[span.span_id] = holder
-                holder.inner.append(node)
-        agents[span.span_id], enclosing[span.span_id] = here, outer
-    for call in (*work.steps, *work.moves):
-        if call.inner:
-            call.judgement = _with_inner(call, judgements)
+        elif kind is MODEL or kind is TOOL or kind is RETRIEVAL or reading.role is not ORDINARY:
+            role = reading.role
+            if role is ORDINARY:
+                holder = _holder(outer, kind) if outer else None
+                if holder is None:
+                    draft = calls[node.span_id] = Draft(node, here, judgements.get(node.span_id, SUCCEEDED))
+                    work.steps.append(draft)
+                    outer = (draft, *outer)
+                elif holder.kind is kind and (kind is not TOOL or reading.name == holder.name):
+                    calls[node.span_id] = holder
+                    holder.inner.append(node)
+                    folded = True
+            elif role is HANDOFF:
+                work.moves.append(Draft(node, here, judgements.get(node.span_id, SUCCEEDED)))
+            elif role is FINAL_ANSWER:
+                work.answers.append(node)
+            elif role is PART and parent is not None and parent.span_id in calls:
+                calls[parent.span_id].inner.append(node)
+                folded = True
+        node.caller, node.folding = here, outer
+    if folded and judgements:
+        for call in (*work.steps, *work.moves):
+            if call.inner:
+                call.judgement = _with_inner(call, judgements)
     _blame_last_calls(work.steps, nodes, judgements)
-    _find_requests(work.steps)
-    _hear_results(work.steps)
+    find_requests(work.steps)
+    hear_results(work.steps)
     _add_failed_delegations(work, delegations)
-    work.steps = _merge_reports(work.steps)
+    work.steps = merge_reports(work.steps)
     _order(work.steps)
     return work
 
 
-def _draft(node: Node, agent: AgentKey, judgements: dict[bytes, Judgement]) -> Draft:
-    span, reading = node.span, node.span.reading
-    return Draft(
-        node=node,
-        kind=reading.kind,
-        name=reading.name,
-        agent=agent,
-        judgement=judgements.get(span.span_id, SUCCEEDED),
-        arguments=(reading.arguments,) if reading.arguments is not None else (),
-        call_id=reading.call_id,
-        requested=reading.requested,
-        acknowledges=reading.acknowledges,
-    )
+def _holder(outer: tuple[Draft, ...], kind: Kind) -> Draft | None:
+    """The nearest of the steps above that a span of this kind folds into."""
+    for step in outer:
+        if (step.kind, kind) in FOLDS:
+            return step
+    return None
 
 
 def _with_inner(step: Draft, judgements: dict[bytes, Judgement]) -> Judgement:
@@ -204,107 +134,38 @@ def _with_inner(step: Draft, judgements: dict[bytes, Judgement]) -> Judgement:
     above: set[bytes] = set()
     for node in step.inner:
         outer = node.parent
-        while outer is not None and outer is not step.node and outer.span.span_id not in above:
-            above.add(outer.span.span_id)
+        while outer is not None and outer is not step.node and outer.span_id not in above:
+            above.add(outer.span_id)
             outer = outer.parent
-    innermost = [node for node in step.inner if node.span.span_id not in above]
-    last = max(innermost, key=lambda node: (node.span.start, node.span.end, node.span.span_id))
-    return judgements.get(last.span.span_id, step.judgement)
+    innermost = [node for node in step.inner if node.span_id not in above]
+    last = max(innermost, key=lambda node: (node.span.start, node.span.end, node.span_id))
+    return judgements.get(last.span_id, step.judgement)
 
 
 def _blame_last_calls(steps: Sequence[Draft], nodes: Sequence[Node], judgements: dict[bytes, Judgement]) -> None:
     """Where a span around a loop of model calls failed, and its last step is a model call, that call failed."""
     if not judgements:
         return
-    failed = [node for node in nodes if node.repeats and judgements.get(node.span.span_id, SUCCEEDED).failed]
+    failed = [node for node in nodes if node.repeats and judgements.get(node.span_id, SUCCEEDED).failed]
     if not failed:
         return
-    own = {node.span.span_id for node in failed}
+    own = {node.span_id for node in failed}
     around: dict[bytes, bytes] = {}  # the nearest of them, here or above
     for node in nodes:
-        above = node.parent.span.span_id if node.parent is not None else b""
-        around[node.span.span_id] = node.span.span_id if node.span.span_id in own else around.get(above, b"")
+        above = node.parent.span_id if node.parent is not None else b""
+        around[node.span_id] = node.span_id if node.span_id in own else around.get(above, b"")
     last: dict[bytes, Draft] = {}
-    for step in sorted(steps, key=lambda step: (step.start, step.end, step.span.span_id)):
-        last[around.get(step.span.span_id, b"")] = step
+    for step in sorted(steps, key=lambda step: (step.start, step.end, step.span_id)):
+        last[around.get(step.span_id, b"")] = step
     for node in reversed(failed):
-        final = last.get(node.span.span_id)
+        final = last.get(node.span_id)
         if final is None:
             continue
         if final.kind is MODEL and not final.failed and not final.judgement.skipped:
-            final.judgement = judgements[node.span.span_id]
-        outer = around.get(node.parent.span.span_id, b"") if node.parent is not None else b""
+            final.judgement = judgements[node.span_id]
+        outer = around.get(node.parent.span_id, b"") if node.parent is not None else b""
         if outer not in last or last[outer].start <= final.start:
             last[outer] = final
-
-
-def _find_requests(steps: Sequence[Draft]) -> None:
-    """Gives calls without an id, and without arguments, those of the requests for them.
-
-    A request is one of the last model call of the same agent, for a tool of that name. Of several, the one for the same
-    arguments, else the next one; none where not as many calls were made, of one instrumentation, as were asked for.
-    """
-    asked: dict[AgentKey, list[Draft]] = defaultdict(list)
-    for step in steps:
-        if step.requested:
-            asked[step.agent].append(step)
-    if not asked:
-        return
-    for models in asked.values():
-        models.sort(key=lambda step: step.start)
-    made: dict[tuple[bytes, str, str], list[Draft]] = defaultdict(list)
-    requests: dict[tuple[bytes, str, str], list[Call]] = {}
-    for step in sorted(steps, key=lambda step: (step.start, step.end, step.span.span_id)):
-        models = asked.get(step.agent, [])
-        if step.kind is not TOOL or step.call_id or not models:
-            continue
-        before = bisect_left(models, step.start, key=lambda model: model.start)
-        if before:
-            model = models[before - 1]
-            key = (model.span.span_id, step.name, step.span.origin.scope)
-            if key not in made:
-                requests[key] = [call for call in model.requested if call.name == step.name]
-            made[key].append(step)
-    for key, calls in made.items():
-        if len(requests[key]) != len(calls):
-            continue
-        free = dict(enumerate(requests[key]))
-        by_arguments: dict[bytes | None, deque[int]] = defaultdict(deque)
-        for number, request in free.items():
-            by_arguments[request.arguments].append(number)
-        for call in calls:
-            for waiting in (waiting for given in call.arguments if (waiting := by_arguments.get(given))):
-                while waiting and waiting[0] not in free:
-                    waiting.popleft()
-            same = min((by_arguments[given][0] for given in call.arguments if by_arguments.get(given)), default=None)
-            request = free.pop(next(iter(free)) if same is None else same)
-            call.call_id = request.call_id
-            if request.arguments is not None and not call.arguments:
-                call.arguments = (request.arguments,)
-
-
-def _hear_results(steps: Sequence[Draft]) -> None:
-    """A tool span failed where the next model call to hear of its call was told so.
-
-    Where the span has a result of its own, only a flag says more than that.
-    """
-    heard: dict[str, list[tuple[int, Result]]] = defaultdict(list)
-    for step in steps:
-        for result in step.span.reading.results:
-            if result.call.call_id:
-                heard[result.call.call_id].append((step.start, result))
-    if not heard:
-        return
-    for told in heard.values():
-        told.sort(key=lambda item: item[0])
-    for step in steps:
-        if step.kind is not TOOL or step.failed or step.judgement.skipped:
-            continue
-        told = heard.get(step.call_id, [])
-        later = bisect_left(told, step.start, key=lambda item: item[0])
-        after = told[later][1] if later < len(told) else None
-        if after is not None and after.failure is not None and (after.flagged or not step.span.reading.has_result):
-            step.judgement = Judgement(True, failure=after.failure, soft_error=after.soft_error)
 
 
 def _add_failed_delegations(work: Work, delegations: set[bytes]) -> None:
@@ -315,89 +176,18 @@ def _add_failed_delegations(work: Work, delegations: set[bytes]) -> None:
 
     def mark(step: Draft) -> None:
         above: Node | None = step.node
-        while above is not None and above.span.span_id not in failing:
-            failing.add(above.span.span_id)
+        while above is not None and above.span_id not in failing:
+            failing.add(above.span_id)
             above = above.parent
 
     for step in work.steps:
         if step.failed:
             mark(step)
     for move in reversed(work.moves):  # inner ones first, so that one failure is one step
-        inside = {move.span.span_id} | ({move.node.delegate.span.span_id} if move.node.delegate is not None else set())
-        if move.failed and move.span.span_id in delegations and not inside & failing:
+        inside = {move.span_id} | ({move.node.delegate.span_id} if move.node.delegate is not None else set())
+        if move.failed and move.span_id in delegations and not inside & failing:
             work.steps.append(move)
             mark(move)
-
-
-def _merge_reports(steps: list[Draft]) -> list[Draft]:
-    """Two instrumentations at once report one call twice: such steps become one (DESIGN.md, Steps 3)."""
-    if len({step.span.origin.scope for step in steps}) < 2:
-        return steps
-    groups: dict[tuple[Kind, str], list[Draft]] = defaultdict(list)
-    for step in steps:
-        groups[step.kind, step.name if step.kind is TOOL else ""].append(step)
-    kept: dict[bytes, Draft] = {}
-    for group in groups.values():
-        if len({step.span.origin.scope for step in group}) == 1:
-            kept.update((step.span.span_id, step) for step in group)
-            continue
-        group.sort(key=lambda step: (step.start, step.end, step.span.span_id))
-        open_steps: list[Draft] = []  # not yet paired, may still overlap
-        for step in group:
-            open_steps = [other for other in open_steps if other.end > step.start][-MAX_AT_ONCE:]
-            twin = max(
-                (other for other in open_steps if _same_call(other, step)),
-                key=lambda other: _overlap(other, step),
-                default=None,
-            )
-            if twin is None:
-                open_steps.append(step)
-                kept[step.span.span_id] = step
-            else:
-                open_steps.remove(twin)
-                kept[twin.span.span_id] = _fuller(twin, step)
-    return list(kept.values())
-
-
-def _same_call(one: Draft, other: Draft) -> bool:
-    shorter = min(one.end - one.start, other.end - other.start)
-    if one.span.origin.scope == other.span.origin.scope or 2 * _overlap(one, other) <= shorter:
-        return False
-    return not (_is_below(one.node, other.node) or _is_below(other.node, one.node))
-
-
-def _is_below(inner: Node, outer: Node) -> bool:
-    """Steps of one kind lie below each other only where an agent span is in between: else they fold.
-
-    What lies very deep is taken for below.
-    """
-    above = inner.agent if inner.agent is not outer.agent else None
-    for _ in range(MAX_LEVELS):
-        if above is None or above is outer:
-            break
-        above = above.parent
-    return above is not None
-
-
-def _overlap(one: Draft, other: Draft) -> int:
-    return min(one.end, other.end) - max(one.start, other.start)
-
-
-def _fuller(one: Draft, other: Draft) -> Draft:
-    """The report with more details, failed if either says so."""
-
-    def details(step: Draft) -> tuple[int, int, bytes]:
-        reading = step.span.reading
-        facts = (step.arguments, step.call_id, reading.has_result, step.requested, step.acknowledges is not None)
-        return sum(map(bool, facts)), -step.start, step.span.span_id
-
-    first, second = sorted((one, other), key=details, reverse=True)
-    if second.failed and not first.failed:
-        first.judgement = second.judgement
-    first.arguments = first.arguments or second.arguments
-    first.call_id = first.call_id or second.call_id
-    first.inner += (second.node, *second.inner)
-    return first
 
 
 def _order(steps: list[Draft]) -> None:
@@ -419,4 +209,4 @@ def _order(steps: list[Draft]) -> None:
             _, step.position, call = requests[max(before - 1, 0)]
             if call.arguments is not None and call.arguments not in step.arguments:
                 step.arguments = (call.arguments, *step.arguments)
-    steps.sort(key=lambda step: (step.start, step.position, step.end, step.span.span_id))
+    steps.sort(key=lambda step: (step.start, step.position, step.end, step.span_id))

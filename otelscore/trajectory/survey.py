@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from otelscore.model import Span
-from otelscore.trajectory.tree import Node, find_delegations, find_runs, grow, wraps_run
+from otelscore.trajectory.tree import Node, find_delegations, find_runs, grow, release, wraps_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ def survey(spans: Sequence[Span]) -> Survey:
         for top in tops
         if top.has_step or top.worker is not None
     )
+    release(order)
     return Survey(
         working=working,
         orphan=not working and bool(awaited),

@@ -6,8 +6,10 @@ Everything is iterative and linear in the spans; cyclic or duplicate parents can
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from otelscore.model import (
     AGENT,
@@ -17,41 +19,76 @@ from otelscore.model import (
     MODEL,
     ORDINARY,
     PART,
+    RETRIEVAL,
     SERVER,
     TOOL,
     WRAPPER,
-    Kind,
     Span,
 )
+
+if TYPE_CHECKING:
+    from otelscore.trajectory.drafts import AgentKey, Draft
 
 MAX_AT_ONCE = 100
 """Where one of many calls at the same time is looked for, only so many of the latest are; bounds the work."""
 
 
-@dataclass(slots=True, eq=False)
 class Node:
-    """A span in its tree."""
+    """A span in its tree; a plain class with slots, since one is made for every span."""
 
-    span: Span
-    kind: Kind  # as the reading says, but where the tree tells: see `_settle`
-    parent: Node | None = None
-    agent: Node | None = None  # the nearest agent span above
-    lost: bool = False  # the topmost span above waits for a parent of its own process
-    below_step: bool = False  # so that a step above shows that an agent is missing there
-    wrapper: Node | None = None  # the highest wrapper above or here
-    has_step: bool = False
-    has_model: bool = False  # a model span lies below
-    tools: tuple[str, ...] = ()  # up to two different names of tool spans here or below
-    worker: Node | None = None  # the first agent span with steps, here or below
-    delegate: Node | None = None  # the agent span beside a tool span that does this delegation's work
-    calls_model: bool = False  # a model span lies below, with neither tool nor agent in between
-    calls_tool: bool = False  # likewise a tool span
-    offers_tools: bool = False  # likewise a model span that was offered tools
+    __slots__ = (
+        "agent",
+        "below_step",
+        "caller",
+        "calls_model",
+        "calls_tool",
+        "delegate",
+        "first",
+        "folding",
+        "has_model",
+        "has_step",
+        "kind",
+        "loop",
+        "lost",
+        "next",
+        "offers_tools",
+        "parent",
+        "reading",
+        "span",
+        "span_id",
+        "tools",
+        "worker",
+        "wrapper",
+    )
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.span_id = span.span_id
+        self.reading = reading = span.reading
+        self.kind = reading.kind  # but where the tree tells: see `_settle`
+        self.parent: Node | None = None
+        self.first: Node | None = None  # the earliest span below it
+        self.next: Node | None = None  # the next one beside it
+        self.agent: Node | None = None  # the nearest agent span above
+        self.loop: Node | None = None  # the nearest agent or tool span above
+        self.lost = False  # the topmost span above waits for a parent of its own process
+        self.below_step = False  # so that a step above shows that an agent is missing there
+        self.wrapper: Node | None = None  # the highest wrapper above or here
+        self.has_step = False
+        self.has_model = False  # a model span lies below
+        self.tools: tuple[str, ...] = ()  # up to two different names of tool spans here or below
+        self.worker: Node | None = None  # the first agent span with steps, here or below
+        self.delegate: Node | None = None  # the agent span beside a tool span that does this delegation's work
+        self.calls_model = False  # a model span lies below, with neither tool nor agent in between
+        self.calls_tool = False  # likewise a tool span
+        self.offers_tools = False  # likewise a model span that was offered tools
+        self.caller: AgentKey | None = None  # whose work lies directly below: set and used by steps.py
+        self.folding: tuple[Draft, ...] = ()  # steps here and above that it may fold into: likewise
 
     @property
     def repeats(self) -> bool:
         """Whether it is a model span that is none, but the whole loop of model and tool calls."""
-        return self.kind is WRAPPER and self.span.reading.kind is MODEL
+        return self.kind is WRAPPER and self.reading.kind is MODEL
 
 
 def local_parent_missing(span: Span) -> bool:
@@ -72,104 +109,124 @@ def wraps_run(node: Node) -> bool:
 
 def grow(spans: Sequence[Span]) -> list[Node]:
     """The spans as nodes, parents before children, siblings by start; tops are the nodes without a parent."""
-    nodes = {span.span_id: Node(span, span.reading.kind) for span in spans}
-    children: dict[bytes, list[Node]] = defaultdict(list)  # the latest first
-    tops: list[Node] = []
-    by_start = sorted(nodes.values(), key=_by_start)
+    by_start = [Node(span) for span in sorted(spans, key=_by_start)]
+    nodes = {node.span_id: node for node in by_start}
+    top: Node | None = None
     for node in reversed(by_start):
-        parent_id = node.span.parent_id
-        if parent_id in nodes and parent_id != node.span.span_id:
-            children[parent_id].append(node)
+        parent = nodes.get(node.span.parent_id)
+        if parent is None or parent is node:
+            node.next, top = top, node
         else:
-            tops.append(node)
+            node.parent = parent
+            node.next, parent.first = parent.first, node
     order: list[Node] = []
-    seen: set[bytes] = set()
-    _descend(tops, children, order, seen)
-    if len(order) < len(nodes):  # a cycle of parents: cut it at its earliest span
-        for node in by_start:
-            if node.span.span_id not in seen:
-                _descend([node], children, order, seen)
+    _descend(top, order)
+    if len(order) < len(by_start):
+        _cut_cycles(by_start, order)
     _settle(order)
     _look_up(order)
-    _look_down(order)
     return order
 
 
-def _by_start(node: Node) -> tuple[int, int, bytes]:
-    span = node.span
-    return (span.start, span.end, span.span_id)
+_by_start = attrgetter("start", "end", "span_id")
 
 
-def _descend(stack: list[Node], children: Mapping[bytes, list[Node]], order: list[Node], seen: set[bytes]) -> None:
+def _descend(top: Node | None, order: list[Node]) -> None:
+    stack = [top] if top is not None else []
     while stack:
         node = stack.pop()
-        span_id = node.span.span_id
-        seen.add(span_id)
         order.append(node)
-        if span_id in children:
-            for child in children[span_id]:
-                if child.span.span_id not in seen:
-                    child.parent = node
-                    stack.append(child)
+        if node.next is not None:
+            stack.append(node.next)
+        if node.first is not None:
+            stack.append(node.first)
+
+
+def _cut_cycles(by_start: list[Node], order: list[Node]) -> None:
+    """Spans that no top is above lie on or below a cycle of parents: cut it at its earliest span."""
+    seen = {node.span_id for node in order}
+    for node in by_start:
+        if node.span_id not in seen:
+            if node.parent is not None:
+                node.parent.first = node.next  # it is the first: those before it have been cut off themselves
+            node.next = node.parent = None
+            found: list[Node] = []
+            _descend(node, found)
+            seen.update(below.span_id for below in found)
+            order += found
 
 
 def _settle(order: list[Node]) -> None:
-    """Says what a span is where only what lies below it tells.
+    """Tells every node what lies below it, and what it is where only that tells.
 
     A loop is an agent if a model and a tool work in it, or tools are offered to its model, else a wrapper. A model span
     with a model and a tool below it is no call but the loop around them, and so a wrapper.
     """
     for node in reversed(order):
-        kind, repeats = node.kind, node.calls_model and node.calls_tool
-        if kind is LOOP:
+        read = node.kind
+        repeats = node.calls_model and node.calls_tool
+        if read is LOOP:
             node.kind = AGENT if repeats or node.offers_tools else WRAPPER
-        elif kind is MODEL and repeats:
+        elif read is MODEL and repeats:
             node.kind = WRAPPER
-        parent = node.parent
-        if parent is None or node.kind is AGENT:
+        kind, parent = node.kind, node.parent
+        if kind is MODEL or kind is TOOL or kind is RETRIEVAL:
+            if node.reading.role is ORDINARY:
+                node.has_step = True
+                if kind is TOOL:
+                    node.tools = _two(node.tools, (node.reading.name,))
+        elif kind is AGENT and node.has_step:
+            node.worker = node
+        if parent is None:
             continue
-        if kind is TOOL:
+        if node.has_step:
+            parent.has_step = True
+        if node.worker is not None:
+            parent.worker = node.worker
+        if node.has_model or kind is MODEL:
+            parent.has_model = True
+        if node.tools:
+            parent.tools = _two(parent.tools, node.tools)
+        if kind is AGENT:
+            continue
+        if read is TOOL:
             parent.calls_tool = True
             continue
-        parent.calls_model |= kind is MODEL or node.calls_model
-        parent.calls_tool |= node.calls_tool
-        parent.offers_tools |= node.span.reading.offered or node.offers_tools
+        if read is MODEL or node.calls_model:
+            parent.calls_model = True
+        if node.calls_tool:
+            parent.calls_tool = True
+        if node.reading.offered or node.offers_tools:
+            parent.offers_tools = True
 
 
 def _look_up(order: list[Node]) -> None:
     for node in order:
         parent = node.parent
         if parent is not None:
-            node.agent = parent if parent.kind is AGENT else parent.agent
+            above = parent.kind
+            node.agent = parent if above is AGENT else parent.agent
+            node.loop = parent if above is AGENT or above is TOOL else parent.loop
             node.lost = parent.lost
-            node.below_step = node.lost and (parent.below_step or parent.kind.is_step)
+            node.below_step = node.lost and (parent.below_step or above.is_step)
             node.wrapper = parent.wrapper
         else:
             node.lost = local_parent_missing(node.span)
-        if node.wrapper is None and node.kind is WRAPPER:
+        if node.kind is WRAPPER and node.wrapper is None:
             node.wrapper = node
 
 
-def _look_down(order: list[Node]) -> None:
-    for node in reversed(order):
-        kind, role = node.kind, node.span.reading.role
-        if kind.is_step and role is ORDINARY:
-            node.has_step = True
-            if kind is TOOL:
-                node.tools = _two(node.tools, (node.span.reading.name,))
-        if kind is AGENT and node.has_step:
-            node.worker = node
-        parent = node.parent
-        if parent is not None:
-            parent.has_step |= node.has_step
-            parent.worker = node.worker or parent.worker
-            parent.has_model |= node.has_model or kind is MODEL
-            if node.tools:
-                parent.tools = _two(parent.tools, node.tools)
+def release(order: Sequence[Node]) -> None:
+    """Cuts the circles of references among nodes that nobody needs any more: they go at once, without a collector."""
+    for node in order:
+        node.first = node.next = node.worker = node.delegate = None
+        node.folding = ()
 
 
 def _two(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, ...]:
-    return left if len(left) == 2 else tuple(dict.fromkeys(left + right))[:2]
+    if len(left) == 2 or left == right:
+        return left
+    return tuple(dict.fromkeys(left + right))[:2] if left else right
 
 
 def find_delegations(order: Sequence[Node]) -> set[bytes]:
@@ -180,19 +237,20 @@ def find_delegations(order: Sequence[Node]) -> set[bytes]:
     An agent span beside the agent of a tool is that tool's too where it fills nearly all of its time: OpenLLMetry puts
     all agents of OpenAI's SDK side by side.
     """
-    found = {
-        node.span.span_id
-        for node in order
-        if node.kind is TOOL
-        and node.span.reading.role is not PART
-        and (
-            node.span.reading.role is DELEGATION
-            or node.worker is not None
-            or (node.has_model and any(name != node.span.reading.name for name in node.tools))
-        )
-    }
-    if not any(node.worker is node and node.span.parent_id for node in order):
-        return found  # no agent span can lie beside a tool span
+    found: set[bytes] = set()
+    beside = False  # whether an agent span can lie beside a tool span
+    for node in order:
+        if node.kind is TOOL:
+            role, name = node.reading.role, node.reading.name
+            if role is DELEGATION or (
+                role is not PART
+                and (node.worker is not None or (node.has_model and any(tool != name for tool in node.tools)))
+            ):
+                found.add(node.span_id)
+        elif node.worker is node and node.span.parent_id:
+            beside = True
+    if not beside:
+        return found
     siblings: dict[bytes, list[Node]] = defaultdict(list)
     below: dict[bytes, list[Node]] = defaultdict(list)  # tools by the parent of their agent
     for node in order:
@@ -224,12 +282,12 @@ def _pair_beside(group: list[Node], *, filled: bool = False) -> set[bytes]:
             running.append(node)
             continue
         running = [tool for tool in running if tool.span.end >= node.span.start][-MAX_AT_ONCE:]
-        name = node.span.reading.name
+        name = node.reading.name
         holders = [
-            (not (name and name in tool.span.reading.name), tool.span.end - tool.span.start, index)
+            (not (name and name in tool.reading.name), tool.span.end - tool.span.start, index)
             for index, tool in enumerate(running)
             if tool.span.end >= node.span.end
-            and tool.span.reading.role in (ORDINARY, DELEGATION)
+            and tool.reading.role in (ORDINARY, DELEGATION)
             and (not filled or _fills(node, tool))
         ]
         if holders:
@@ -265,18 +323,23 @@ def find_runs(order: Sequence[Node]) -> tuple[list[Run], list[Node]]:
     run, whose top is the highest wrapper; any other is a run of its own.
     """
     runs: dict[bytes, Run] = {}
-    member: dict[bytes, Run] = {}
+    tops = 0
     for node in order:
+        tops += node.parent is None
         if node.kind is AGENT and node.agent is None and not node.below_step:
             top = node.wrapper or node
-            run = runs.setdefault(top.span.span_id, Run(top, [], []))
+            run = runs.setdefault(top.span_id, Run(top, [], []))
             run.agents.append(node)
     rest: list[Node] = []
+    if tops == 1 and len(runs) == 1 and order[0].span_id in runs:  # as nearly all are
+        runs[order[0].span_id].nodes += order
+        return list(runs.values()), rest
+    member: dict[bytes, Run] = {}
     for node in order:
-        own = runs.get(node.span.span_id) or (member.get(node.parent.span.span_id) if node.parent is not None else None)
+        own = runs.get(node.span_id) or (member.get(node.parent.span_id) if node.parent is not None else None)
         if own is None:
             rest.append(node)
         else:
-            member[node.span.span_id] = own
+            member[node.span_id] = own
             own.nodes.append(node)
     return list(runs.values()), rest

@@ -111,7 +111,13 @@ def find_untraced(order: Sequence[Node]) -> list[Span]:
 
     `order`: parents before children. The id of such a span is that of the model span that asked and one byte more.
     """
-    if not any(node.span.reading.results for node in order):
+    told = traced = False
+    for node in order:
+        if node.kind is TOOL:
+            traced = True
+        elif node.reading.results:
+            told = True
+    if not told or (traced and _shows_all(order)):
         return []
     survey = _survey(order)
     found: dict[tuple[bytes, int], _Answered] = {}
@@ -122,6 +128,12 @@ def find_untraced(order: Sequence[Node]) -> list[Span]:
             found.setdefault((answered.asker.span.span_id, answered.position), answered)
     loops = _nested(list(found.values()))
     return [_span(answered, survey.agents[answered.asker.loop], key in loops) for key, answered in found.items()]
+
+
+def _shows_all(order: Sequence[Node]) -> bool:
+    """Whether every loop with a model call has a traced tool."""
+    tool_loops = {node.loop for node in order if node.kind is TOOL and node.reading.role is not BOOKKEEPING}
+    return all(node.kind is not MODEL or node.loop in tool_loops for node in order)
 
 
 def _survey(order: Sequence[Node]) -> _Survey:
