@@ -6,6 +6,7 @@ Everything here takes attribute values as they came (text, JSON text, lists, dic
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 
 import orjson
@@ -76,6 +77,18 @@ def type_of(value: dict[str, AttributeValue]) -> str:
     return given if isinstance(given, str) else ""
 
 
+@lru_cache(maxsize=8)
+def _hasher(key: bytes) -> blake2b:
+    """One that has begun with the key, to be copied: half the price of a new one."""
+    return blake2b(digest_size=8, key=key)
+
+
+def _hash(said: bytes, key: bytes) -> bytes:
+    hasher = _hasher(key).copy()
+    hasher.update(said)
+    return hasher.digest()
+
+
 def digest(value: AttributeValue, key: bytes) -> bytes | None:
     """Keyed hash (8 bytes) of arguments as the model gave them; None where they were not captured.
 
@@ -90,17 +103,19 @@ def digest(value: AttributeValue, key: bytes) -> bytes | None:
         canonical = orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=repr)
     except orjson.JSONEncodeError:  # nested too deep, or numbers and characters that JSON has not
         canonical = (value if isinstance(value, str) else repr(value)).encode("utf-8", "replace")
-    return blake2b(canonical, digest_size=8, key=key).digest()
+    return _hash(canonical, key)
 
 
 def text_digest(text: str, key: bytes) -> bytes:
     """Keyed hash (8 bytes) of an error message."""
-    return blake2b(text.strip().encode("utf-8", "replace"), digest_size=8, key=key).digest()
+    return _hash(text.strip().encode("utf-8", "replace"), key)
 
 
 def acknowledges(text: str) -> bool:
     """Whether an answer says that something could not be done; every `n't` is read as `not`."""
-    plain = text[:MAX_TEXT].lower().replace("\u2019", "'").replace("n't", " not").replace("\n", " ")
+    plain = text[:MAX_TEXT].lower().replace("\u2019", "'").replace("\n", " ")
+    if "'" in plain:
+        plain = plain.replace("n't", " not")
     for core, phrases in ACKNOWLEDGEMENTS.items():
         if core in plain and any(phrase in plain for phrase in phrases):
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from otelscore.dialects.patterns import (
     CODE_IN_TEXT,
@@ -29,7 +30,7 @@ def classify(types: Iterable[str], texts: Iterable[str]) -> tuple[str, ErrorClas
     names = [name for name in (_short(given) for given in types) if name]
     heads = [text.strip()[:2000] for text in texts if text]
     inner = [found[1][:80] for found in map(TYPE_IN_TEXT.match, heads) if found]
-    real = [name for name in (*names, *inner) if not WRAPPER_TYPES.match(name)]
+    real = [name for name in (*names, *inner) if not _is_wrapper(name)]
     shown = (real or names or inner or [""])[0]
     for name in (*real, *names):
         error_class = _by_code(name) or _by_name(name)
@@ -54,8 +55,14 @@ def _short(name: str) -> str:
     return re.split(r"[.:/\\]", name[-_LONGEST:].strip(" <>'\""))[-1].strip()[:80]
 
 
+@lru_cache(maxsize=4096)  # a type is kept as a fact in any case
 def _by_name(name: str) -> ErrorClass | None:
     return next((error_class for error_class, pattern in ERROR_TYPES if pattern.search(name)), None)
+
+
+@lru_cache(maxsize=4096)
+def _is_wrapper(name: str) -> bool:
+    return WRAPPER_TYPES.match(name) is not None
 
 
 def _by_code(name: str) -> ErrorClass | None:

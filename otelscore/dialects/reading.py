@@ -179,7 +179,7 @@ def _read_failure(reading: Reading, soft: SoftError | None, dialect: Dialect, sp
         typed=bool(typed),
         messages=frozenset(content.text_digest(words, key) for words in (message, span.message) if words),
     )
-    if error_class is not ErrorClass.TIMEOUT and any(CANCELLATION_TYPES.search(name) for name in types):
+    if error_class is not ErrorClass.TIMEOUT and any(map(CANCELLATION_TYPES.search, types)):
         reading.skipped = True
 
 

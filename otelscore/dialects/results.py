@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import orjson
@@ -40,7 +40,10 @@ _RESULT_MARK = re.compile(
 _OWN_ROLES = frozenset({"assistant", "model"})
 _RESULT_ROLES = frozenset({"tool", "function"})
 _RESULT_TYPES = frozenset({"tool_call_response", "tool_result", "tool-result", "function_call_output"})
-_WRAPPERS = ("toolResult", "functionResponse", "function_response", "tool_call_result")  # Bedrock, Gemini, Haystack
+_WRAPPERS = frozenset({"toolResult", "functionResponse", "function_response", "tool_call_result"})
+"""Of Bedrock, Gemini, and Haystack."""
+
+_FLAGS = frozenset({"is_error", "isError", "status"})
 _IDS = ("tool_call_id", "tool_use_id", "toolCallId", "toolUseId", "call_id", "id")
 _NAMES = ("name", "toolName")
 _SAID = ("response", "result", "output", "content", "parts")
@@ -74,11 +77,13 @@ def results(value: AttributeValue, key: bytes, extra: Patterns = ()) -> tuple[Re
             requested += reversed(asked_in(message))
         elif requested:
             break
-        else:
-            told += reversed(list(_told_in(message)))
+        elif isinstance(message, dict):
+            told += reversed(_told_in(message))
+    if not told:
+        return ()
     requested.reverse()
     told.reverse()
-    return tuple(_result(one, requested, key, extra) for one in told[:MAX_RESULTS] if not hidden(one.said))
+    return tuple([_result(one, requested, key, extra) for one in told[:MAX_RESULTS] if not hidden(one.said)])
 
 
 def holds_results(value: AttributeValue) -> bool:
@@ -107,10 +112,13 @@ def numbered(attributes: Attributes, prefix: str, call_id: str, content: str) ->
 
 
 def _result(told: _Told, requested: Iterable[Asked], key: bytes, extra: Patterns) -> Result:
-    same = (call for call in requested if (call.call_id == told.call_id if told.call_id else call.name == told.name))
-    call = next(same, Asked(told.call_id, told.name, None))
-    about = Call(told.call_id, call.name or told.name, digest(call.arguments, key))
-    found = soft_error(told.said, command=call.arguments, extra=extra)
+    name, arguments = "", None
+    for call in requested:
+        if call.call_id == told.call_id if told.call_id else call.name == told.name:
+            _, name, arguments = call
+            break
+    about = Call(told.call_id, name or told.name, digest(arguments, key))
+    found = soft_error(told.said, command=arguments, extra=extra)
     if found is None:
         return Result(about)
     return Result(about, found.flag, found.rule, Failure(*classify((), (found.text,))))
@@ -126,23 +134,24 @@ def _role(message: dict[str, AttributeValue]) -> str:
     return role if isinstance(role, str) else ""
 
 
-def _told_in(message: AttributeValue) -> Iterator[_Told]:
-    if not isinstance(message, dict):
-        return
+def _told_in(message: dict[str, AttributeValue]) -> list[_Told]:
     parts = message.get("parts", message.get("content"))
-    inner = [told for part in parts for told in _told_by(part)] if isinstance(parts, list) else []
-    if inner:
-        yield from inner
-    elif _role(message) in _RESULT_ROLES or type_of(message) in _RESULT_TYPES:
-        yield _told(message)
+    inner = []
+    if isinstance(parts, list):
+        for part in parts:
+            body = _body(part) if isinstance(part, dict) else None
+            if isinstance(body, dict):
+                inner.append(_told(body))
+    if inner or not (_role(message) in _RESULT_ROLES or type_of(message) in _RESULT_TYPES):
+        return inner
+    return [_told(message)]
 
 
-def _told_by(part: AttributeValue) -> Iterator[_Told]:
-    if isinstance(part, dict):
-        plain = part if type_of(part) in _RESULT_TYPES else None
-        body = next((part[name] for name in _WRAPPERS if name in part), plain)
-        if isinstance(body, dict):
-            yield _told(body)
+def _body(part: dict[str, AttributeValue]) -> AttributeValue:
+    """The result that a part of a message is; None where it is none."""
+    if not _WRAPPERS.isdisjoint(part):
+        return next(part[name] for name in part if name in _WRAPPERS)
+    return part if type_of(part) in _RESULT_TYPES else None
 
 
 def _told(value: dict[str, AttributeValue]) -> _Told:
@@ -150,19 +159,29 @@ def _told(value: dict[str, AttributeValue]) -> _Told:
     if isinstance(call, dict):  # Haystack
         failed, said = value.get("error"), value.get("result")
         value = {"id": call.get("id"), "name": call.get("tool_name"), "isError": failed, "result": said}
-    said = next((value[name] for name in _SAID if value.get(name) is not None), None)
+    said = None
+    for name in _SAID:
+        said = value.get(name)
+        if said is not None:
+            break
     if said == "":
         said = []  # nothing, but captured
     elif isinstance(said, dict) and said.keys() == {"type", "value"}:  # the Vercel AI SDK from 5 on
         failed = str(said["type"]).startswith("error")
         said = {"isError": True, "content": said["value"]} if failed else said["value"]
-    elif not hidden(said) and {"is_error", "isError", "status"} & value.keys():
+    elif not _FLAGS.isdisjoint(value) and not hidden(said):
         said = value
-    return _Told(
-        next(filter(None, (word(value.get(name)) for name in _IDS)), ""),
-        next(filter(None, (word(value.get(name)) for name in _NAMES)), ""),
-        said,
-    )
+    return _Told(_word_of(value, _IDS), _word_of(value, _NAMES), said)
+
+
+def _word_of(value: dict[str, AttributeValue], fields: Iterable[str]) -> str:
+    """The first of the fields that says something."""
+    for name in fields:
+        if name in value:
+            said = word(value[name])
+            if said:
+                return said
+    return ""
 
 
 def _messages(value: AttributeValue) -> list[AttributeValue]:

@@ -227,9 +227,12 @@ def _in_text(text: str, command: AttributeValue, extra: Patterns) -> SoftError |
         if "status='error'" in message["rest"]:
             return SoftError("tool_message_status", message["content"][:MAX_TEXT], flag=True)
         return _in_text(message["content"], command, extra)
-    last_line = tail.rsplit("\n", 1)[-1]
+    last_line = tail[tail.rfind("\n") + 1 :]
     status = EXIT_STATUS.match(head) or EXIT_STATUS.match(last_line)
-    status = status or EXIT_BLOCK.search(f"\n{head}") or EXIT_BLOCK.search(f"\n{tail}")
+    if status is None and "\n" in head:
+        status = EXIT_BLOCK.search(f"\n{head}")
+    if status is None and "\n" in tail:
+        status = EXIT_BLOCK.search(f"\n{tail}")
     if status:
         code = int(next(filter(None, status.groups())))
         return SoftError("exit_status", text[:MAX_TEXT]) if _failed_with(code, command) else None
@@ -238,7 +241,7 @@ def _in_text(text: str, command: AttributeValue, extra: Patterns) -> SoftError |
     marker = SOFT_ERROR_TEXT.match(head)
     if marker:
         return SoftError(str(marker.lastgroup), text[:MAX_TEXT])
-    if any(pattern.match(head) for pattern in extra):
+    if extra and any(pattern.match(head) for pattern in extra):
         return SoftError("configured", text[:MAX_TEXT])
     return None
 

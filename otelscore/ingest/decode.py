@@ -13,7 +13,7 @@ from typing import Any
 from otelscore.ingest import otlp_json, otlp_protobuf
 from otelscore.ingest.compression import TooLargeError
 from otelscore.ingest.records import NotOtlpError, Origins, Rejected, WantedKeys
-from otelscore.model import OTHER, Batch, RawLog, RawSpan, Reader, SenderError, Span, Verdict
+from otelscore.model import OTHER, Batch, RawEvent, RawLog, RawSpan, Reader, SenderError, Span, Verdict
 
 _MAX_NAME = 256  # characters of a span name that are kept
 
@@ -103,13 +103,14 @@ class Decoder:
         keep = batch.spans.append
         shared: dict[Any, Any] = {}  # equal ids and names are one object: a third of what an open span takes
         share = shared.setdefault
+        most = self._max_attributes
         for number, raw in enumerate(records):
             if number >= self._max_records:
                 raise TooManyRecordsError(self._max_records)
             if isinstance(raw, Rejected):
                 _reject(batch, raw.reason)
                 continue
-            if max(len(raw.attributes), *(len(event.attributes) for event in raw.events), 0) > self._max_attributes:
+            if len(raw.attributes) > most or (raw.events and _longest(raw.events) > most):
                 self._reject_large(batch)
                 continue
             reading, name = read(raw), raw.name[:_MAX_NAME]
@@ -162,3 +163,7 @@ class Decoder:
 def _reject(batch: Batch, reason: str) -> None:
     batch.rejected += 1
     batch.reason = batch.reason or reason
+
+
+def _longest(events: list[RawEvent]) -> int:
+    return max(len(event.attributes) for event in events)

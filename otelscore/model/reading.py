@@ -40,7 +40,9 @@ class Unusable(StrEnum):
     EXPIRED = "expired"  # no run came that it is about
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    unsafe_hash=True, slots=True
+)  # values; one may be made for every span, and frozen they cost four times as much
 class Call:
     """A tool call that a model asked for."""
 
@@ -49,7 +51,7 @@ class Call:
     arguments: bytes | None = None  # keyed hash, None: not captured
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(unsafe_hash=True, slots=True)
 class Result:
     """What came of a call, where it was captured: whether it says that the call failed, never the words."""
 
