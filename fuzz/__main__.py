@@ -15,9 +15,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["otelscore"]):
-    from fuzz.targets import INTERPRETED, SEEDS, TARGETS
+    from fuzz.targets import INTERPRETED, LONGEST, SEEDS, TARGETS
 
-DEFAULTS = {"-timeout": "1", "-max_len": "8192", "-rss_limit_mb": "1024"}
+DEFAULTS = {"-timeout": "1", "-rss_limit_mb": "1024"}
 
 
 def main() -> None:
@@ -25,7 +25,8 @@ def main() -> None:
     if name not in TARGETS:
         raise SystemExit(f"name one of {', '.join(TARGETS)}")
     given = {argument.partition("=")[0] for argument in sys.argv}
-    sys.argv += [f"{option}={value}" for option, value in DEFAULTS.items() if option not in given]
+    defaults = {**DEFAULTS, "-max_len": str(LONGEST.get(name, 8192))}
+    sys.argv += [f"{option}={value}" for option, value in defaults.items() if option not in given]
     for function, code in vars(INTERPRETED).copy().items():  # it was not imported, so that nothing saw it
         if isfunction(code) and code.__module__ == INTERPRETED.__name__:
             setattr(INTERPRETED, function, atheris.instrument_func(code))
