@@ -1,13 +1,14 @@
 """Listening: the socket that is ours alone, and an ASGI app served by uvicorn in a thread of its own.
 
 uvicorn waits for a request's beginning, and for a reader of its answer, as long as the other side likes, and keeps as
-many header fields as it sends; here each has an end.
+many header fields as it sends; here each has an end. And it takes requests of which a proxy could read another host.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import socket
 import ssl
 import threading
@@ -19,8 +20,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _MAX_HEAD = 64 * 1024  # bytes that a sender may send without saying anything: header fields, trailers, chunk extensions
+_TOO_LONG = f"more than {_MAX_HEAD} bytes of header fields"
 _IDLE = 75  # seconds a kept-alive connection may be silent: longer than the 60 s that senders export in at the most
 
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+;=%-]+)(:\d*)?", re.ASCII)  # RFC 9110, 7.2; no list of them
 
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 1\r\n"
@@ -60,6 +63,7 @@ class _Connection(HttpToolsProtocol):
         self._patience = patience
         self._reach = reach
         self._unread = 0  # bytes since there was a body, or a head was whole
+        self._wrong = ""  # with a head that is well formed
         self._waiting: asyncio.TimerHandle | None = None  # for the sender
         self._writing: asyncio.TimerHandle | None = None  # for the reader
 
@@ -80,7 +84,7 @@ class _Connection(HttpToolsProtocol):
         self._unread += len(data)
         super().data_received(data)
         if self._unread > _MAX_HEAD and not self.transport.is_closing():
-            self.send_400_response(f"more than {_MAX_HEAD} bytes of header fields")
+            self.send_400_response(_TOO_LONG)
         self._watch()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
@@ -91,8 +95,19 @@ class _Connection(HttpToolsProtocol):
         return None
 
     def on_headers_complete(self) -> None:
+        """Looks at what llhttp lets through; an error here ends its work."""
         self._unread = 0
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if self.parser.get_http_version() == "1.1" and not (len(hosts) == 1 and _HOST.fullmatch(hosts[0])):
+            self._wrong = "there must be one Host field, of one host"
+        elif len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _MAX_HEAD:
+            self._wrong = _TOO_LONG
+        if self._wrong:
+            raise ValueError(self._wrong)
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        super().send_400_response(self._wrong or msg)
 
     def on_body(self, body: bytes) -> None:
         self._unread = 0
