@@ -100,7 +100,7 @@ class _Connection(HttpToolsProtocol):
         hosts = [value for name, value in self.headers if name == b"host"]
         if self.parser.get_http_version() == "1.1" and not (len(hosts) == 1 and _HOST.fullmatch(hosts[0])):
             self._wrong = "there must be one Host field, of one host"
-        elif len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _MAX_HEAD:
+        elif len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > _MAX_HEAD:
             self._wrong = _TOO_LONG
         if self._wrong:
             raise ValueError(self._wrong)

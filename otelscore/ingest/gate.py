@@ -1,7 +1,9 @@
 """The gate before both doors: who may come in, decided before anything is read, so that a refusal costs little.
 
 A sender gives up after some seconds and sends the same again. So where requests come faster than they can be taken,
-work on those that waited too long is work for nobody; the later ones must be told at once to come back.
+work on those that waited too long is work for nobody; the later ones must be told at once to come back. How long one
+will wait is how many wait before it, times what each has taken of late: once the oldest has waited too long, more have
+come than can be taken in several times as long.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from otelscore.model import OverloadedError
+
+_WEIGHT = 0.05  # of the last request in what each takes: that of a scrape in between, or of one huge one, is soon gone
 
 
 class CrowdedError(OverloadedError):
@@ -28,6 +32,7 @@ class Visit:
     gate: Gate
     size: int = 0  # bytes that are held of it
     whole: float | None = None  # since when it waits for its turn
+    begun: float | None = None  # since when it is at work
 
     def hold(self, more: int) -> None:
         """Takes note of more bytes of it. Raises CrowdedError where all requests together hold too many."""
@@ -39,8 +44,10 @@ class Visit:
         self.whole = self.gate.clock()
 
     def begin(self) -> None:
-        """Its turn has come."""
-        self.whole = None
+        """Its turn has come. Raises CrowdedError where that was too late: it waited in spite of all for too long."""
+        since, self.whole, self.begun = self.whole, None, self.gate.clock()
+        if since is not None:
+            self.gate.check_wait(self.begun - since)
 
     def __enter__(self) -> Visit:
         return self
@@ -50,7 +57,9 @@ class Visit:
 
 
 class Gate:
-    """Lets in up to `most` requests at a time that hold up to `size` bytes, while none has waited for `wait` seconds.
+    """Lets in up to `most` requests at a time that hold up to `size` bytes, and of which none will wait for long.
+
+    Each one's turn comes within `wait` seconds after it has come whole, or it is told to come back.
 
     Called from the threads of both doors; every look is at a copy that is made in one step.
     """
@@ -61,15 +70,17 @@ class Gate:
         self._size = size
         self._wait = wait
         self._inside: dict[int, Visit] = {}
+        self._left = 0.0  # when the last one did
+        self._pace = 0.0  # seconds that each takes while others wait
 
     def enter(self) -> Visit:
         """Raises CrowdedError where there is no room."""
         inside = list(self._inside.values())
         if len(inside) >= self._most:
             raise CrowdedError("concurrent_requests", "too many requests at a time")
-        since = min((visit.whole for visit in inside if visit.whole is not None), default=None)
-        if since is not None and self.clock() - since > self._wait:
-            raise CrowdedError("request_wait", "requests come faster than they can be taken")
+        waiting = [visit.whole for visit in inside if visit.whole is not None]
+        if waiting:
+            self.check_wait(max(self.clock() - min(waiting), len(waiting) * self._pace))
         visit = Visit(self)
         self._inside[id(visit)] = visit
         return visit
@@ -77,6 +88,15 @@ class Gate:
     def leave(self, visit: Visit) -> None:
         """Its answer is given."""
         self._inside.pop(id(visit), None)
+        if visit.begun is not None:
+            now = self.clock()
+            self._pace += _WEIGHT * (now - max(self._left, visit.begun) - self._pace)
+            self._left = now
+
+    def check_wait(self, seconds: float) -> None:
+        """Raises CrowdedError where that is longer than anybody is to wait."""
+        if seconds > self._wait:
+            raise CrowdedError("request_wait", "requests come faster than they can be taken")
 
     def check_size(self) -> None:
         """Raises CrowdedError where all requests together hold too many bytes."""

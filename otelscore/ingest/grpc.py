@@ -184,6 +184,8 @@ class GrpcServer:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
         except SenderError as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except CrowdedError:  # its turn came too late
+            raise
         except OverloadedError as error:
             await _ask_to_retry(context, str(error))
 

@@ -150,6 +150,8 @@ class OtlpHttp:
             raise _RefusedError(413, str(error)) from None
         except SenderError as error:
             raise _RefusedError(400, str(error)) from None
+        except CrowdedError:  # its turn came too late
+            raise
         except OverloadedError as error:
             raise _retry_later(str(error)) from None
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from otelscore.ingest.gate import CrowdedError, Gate
@@ -44,9 +46,54 @@ def test_nobody_comes_in_while_one_has_waited_for_too_long(gate: Gate, clock: Cl
         with pytest.raises(CrowdedError, match="faster than they can be taken") as refused:
             gate.enter()
         assert refused.value.limit == "request_wait"
-        first.begin()
+        with pytest.raises(CrowdedError):
+            first.begin()
         with gate.enter():
             pass
+
+
+def test_who_would_wait_for_too_long_does_not_come_in(clock: Clock) -> None:
+    gate = Gate(clock, most=100, size=100, wait=2.0)
+    for _ in range(200):  # of half a second each, one after another
+        with gate.enter() as visit:
+            visit.wait()
+            visit.begin()
+            clock.now += 0.5
+    with ExitStack() as inside:
+        for _ in range(5):
+            inside.enter_context(gate.enter()).wait()
+        with pytest.raises(CrowdedError, match="faster than they can be taken") as refused:
+            gate.enter()
+    assert refused.value.limit == "request_wait"
+    gate.enter()
+
+
+def test_what_two_do_at_a_time_takes_half(clock: Clock) -> None:
+    gate = Gate(clock, most=100, size=100, wait=2.0)
+    with ExitStack() as inside:
+        other = inside.enter_context(gate.enter())
+        other.begin()
+        for _ in range(200):
+            one, other = other, inside.enter_context(gate.enter())
+            other.begin()
+            clock.now += 0.5  # each is at work for a second
+            gate.leave(one)
+        for _ in range(5):
+            inside.enter_context(gate.enter()).wait()
+        with pytest.raises(CrowdedError):
+            gate.enter()
+
+
+def test_whose_turn_comes_too_late_is_told_to_come_back(gate: Gate, clock: Clock) -> None:
+    with gate.enter() as first, gate.enter() as second:
+        first.wait()
+        second.wait()
+        clock.now = 2.0
+        first.begin()
+        clock.now = 2.1
+        with pytest.raises(CrowdedError, match="faster than they can be taken") as refused:
+            second.begin()
+    assert refused.value.limit == "request_wait"
 
 
 def test_all_together_hold_so_many_bytes(gate: Gate) -> None:
