@@ -101,7 +101,9 @@ class Fragment:
             fragment = stack.pop()
             yield fragment
             for inner in map(Fragment.root, fragment.below):
-                if not inner.has_agent and id(inner) not in seen:
+                # What was called from two sides, or in a circle that was cut, has but one caller.
+                called = inner.caller is not None and inner.caller.root() is fragment
+                if called and not inner.has_agent and id(inner) not in seen:
                     seen.add(id(inner))
                     stack.append(inner)
 

@@ -631,6 +631,20 @@ def test_services_that_call_each_other_in_a_circle_close(play):
     assert [run[2] for run in play.runs] == [["x"]]
 
 
+def test_a_circle_that_is_cut_has_no_spans_in_common(play):
+    """The spans of `one` are below the agent of `two` and above it; a circle, so that it is the agent's no more."""
+    for found in (
+        tool("x", 3, 4, id="x", parent="y", flags=REMOTE, service="one"),
+        agent("y", 2, 5, id="y", parent="z", flags=REMOTE, service="two"),
+        tool("z", 1, 6, id="z", parent="x", flags=REMOTE, service="one"),
+    ):
+        play.send(*spans(found))
+        play.wait(1)
+    play.wait(DAY + IDLE)
+    assert play.assembler.open_spans == 0
+    assert [step for run in play.runs for step in run[2]] == ["x"]  # z folds into it
+
+
 def test_a_trace_on_which_the_builder_breaks_does_not_take_the_others_with_it(play, monkeypatch):
     def break_on_one(spans, *more):
         if spans[0].trace_id == bytes(16):
