@@ -67,7 +67,7 @@ def predictions(train: list[Run], test: list[Run]) -> dict[str, list[float]]:
     return {
         "base rate": [base] * len(test),
         "naive p^n": [step**run.steps for run in test],
-        "projected": [fit.value**run.steps if fit else base for run in test],
+        "projected": [fit.after(run.steps) if fit else base for run in test],
     }
 
 

@@ -98,6 +98,12 @@ WORLDS: dict[str, World] = {
 }
 
 
+DIFFERENT = {
+    "7% bad runs": mixed,
+    **{f"spread {correlation}": spread(correlation) for correlation in (0.01, 0.05, 0.15)},
+}
+
+
 def lengths_of(dice: Generator, runs: int) -> np.ndarray:
     return dice.integers(SHORTEST, LONGEST + 1, runs)
 
@@ -187,22 +193,28 @@ def projection(reps: int, seed: int) -> None:
                     held.setdefault("step success", []).append(holds)
                     for n in HORIZONS:
                         if trials.reached(n) >= REACHED:
-                            held.setdefault(f"projected at {n}", []).append(holds)
+                            lower, upper = fit.bounds_after(n)
+                            held.setdefault(f"projected at {n}", []).append(lower <= SUCCESS**n <= upper)
             print_row(name, runs, held, reps, ["step success", *(f"projected at {n}" for n in HORIZONS)])
 
 
 def bias(reps: int, seed: int) -> None:
-    """Runs that differ: how far the projection at lengths that occur is off on average."""
-    print_head("runs differ by", *(f"truth at {n}, bias" for n in HORIZONS))
-    for index, correlation in enumerate((0.01, 0.05, 0.15)):
+    """Runs that differ: how far the projection at lengths that occur is off on average, how far s^N would be, and how often
+    the interval holds the truth."""
+    print_head("runs differ by", "verdicts", *(f"at {n}: truth, bias, of s^N, held" for n in HORIZONS))
+    for index, (name, make) in enumerate(DIFFERENT.items()):
         dice = np.random.default_rng([seed, 200 + index])
-        truth = spread(correlation)(dice, TRUTH_RUNS)
-        fits = [fit_step_success(verdicts(dice, 1000, spread(correlation)(dice, 1000))) for _ in range(reps)]
-        cells = []
-        for n in HORIZONS:
-            right = float((truth**n).mean())
-            cells.append(f"{right:.3f}, {np.mean([fit.value**n for fit in fits if fit]) - right:+.3f}")
-        print(f"| spread {correlation} | " + " | ".join(cells) + " |", flush=True)
+        truth = make(dice, TRUTH_RUNS)
+        for runs in SIZES[1:]:
+            fits = [fit for _ in range(reps) if (fit := fit_step_success(verdicts(dice, runs, make(dice, runs))))]
+            cells = []
+            for n in HORIZONS:
+                right = float((truth**n).mean())
+                off = np.mean([fit.after(n) for fit in fits]) - right
+                alike = np.mean([fit.value**n for fit in fits]) - right
+                held = np.mean([lower <= right <= upper for lower, upper in (fit.bounds_after(n) for fit in fits)])
+                cells.append(f"{right:.3f}, {off:+.3f}, {alike:+.3f}, {held:.2f}")
+            print(f"| {name} | {runs} | " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:
@@ -214,8 +226,8 @@ def main() -> None:
     coverage(options.reps, options.seed)
     print("\nThe same for what verdicts imply, in worlds of one hazard.\n")
     projection(options.reps, options.seed)
-    print("\nBias of the projected success where runs differ, 1000 verdicts.\n")
-    bias(min(options.reps, 100), options.seed)
+    print("\nBias of the projected success where runs differ, that of s^N alone, and how often its interval holds.\n")
+    bias(min(options.reps, 400), options.seed)
 
 
 if __name__ == "__main__":

@@ -74,11 +74,11 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     fit = fit_step_success(whole.passes)
     if fit is not None:
         reached = [n for n in lengths[1:] if whole.passes.reached(n) >= REACHED]
-        projected, every = [fit.value**n for n in reached], max(len(reached) // 12, 1)
+        projected, every = [fit.after(n) for n in reached], max(len(reached) // 12, 1)
         axes.plot(
             reached, projected, "o-", color="#d62728", markersize=4, markevery=every, label="task done, by verdicts"
         )
-        _fill(axes, reached, [(fit.lower**n, fit.upper**n) for n in reached], "#d62728")
+        _fill(axes, reached, [fit.bounds_after(n) for n in reached], "#d62728")
 
     axes.set(xlim=(0, longest), ylim=(0, 1.02), xlabel="steps", ylabel="share of runs")
     axes.set_title(f"How far {len(rows)} runs come", loc="left", fontweight="bold")

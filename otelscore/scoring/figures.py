@@ -71,18 +71,20 @@ def _survival(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
 
 
 def _projected(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
-    reached = [steps for steps in horizons if sums.passes.reached(steps) >= REACHED]
     fit = fit_step_success(sums.passes)
+    not_silent = likeliest_step_success(sums.not_silent)
+    if fit is None and not_silent is None:
+        return
+    reached = [steps for steps in horizons if sums.passes.reached(steps) >= REACHED]
     if fit is not None:
         yield from _with_interval("effective_step_success_ratio", (), fit.value, (fit.lower, fit.upper))
         yield "half_life_steps", (), log(0.5) / log(fit.value)
         for steps in reached:
-            interval = fit.lower**steps, fit.upper**steps
-            yield from _with_interval("projected_success_ratio", (str(steps),), fit.value**steps, interval)
-    not_silent = likeliest_step_success(sums.not_silent)
+            interval = fit.bounds_after(steps)
+            yield from _with_interval("projected_success_ratio", (str(steps),), fit.after(steps), interval)
     if not_silent is not None:
         for steps in reached:
-            yield "projected_silent_failure_ratio", (str(steps),), 1 - not_silent**steps
+            yield "projected_silent_failure_ratio", (str(steps),), 1 - not_silent.after(steps)
 
 
 def _faults(sums: Sums) -> Iterator[Value]:
@@ -150,7 +152,7 @@ class Figures:
         horizons = self._horizons if window >= SHORTEST_HORIZON_WINDOW else ()
         for name, own_labels, value in values(sums, horizons):
             if value is not None:
-                yield name, Sample((*labels, *own_labels), value)
+                yield name, Sample(labels + own_labels, value)
 
 
 def window_name(seconds: float) -> str:

@@ -1,7 +1,8 @@
 """What verdicts say about runs of N steps: one success per step, s, with which a run of n steps succeeds by s^n.
 
 s is fitted to verdicts, never to errors: most failed tasks show none. A run that stopped at step n did not fail there,
-so this is no survival time; the likelihood is Bernoulli's, of each verdict given the length of its run.
+so this is no survival time; the likelihood is Bernoulli's, of each verdict given the length of its run. Where verdicts
+say that runs differ, s^n is too high for short runs and too low for long ones, and `frailty` takes its place.
 
 Where several runs are of one task, or one tenant's, their verdicts go together, and the likelihood is divided by the
 design effect before the interval is read off it (R. E. Chandler and S. Bate, Biometrika 94 (2007) 167-183, their
@@ -13,12 +14,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import exp, fsum, inf, log, sqrt
+from math import exp, fsum, hypot, inf, log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from otelscore.scoring.frailty import Frailty, Verdicts, evidence, fit_frailty
 from otelscore.scoring.intervals import CONFIDENCE, t_quantile
 
 ENOUGH = 20
@@ -59,14 +61,48 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class StepSuccess:
-    """s with its interval, all in 0..1."""
+    """s, and the success of longer runs: s^N, as far as the verdicts do not say that runs differ."""
 
     value: float
-    lower: float
-    upper: float
+    weight: float = 0.0
+    """Of runs that differ, 0..1."""
+    frailty: Frailty | None = None
+
+    def after(self, steps: int) -> float:
+        """Share (0..1) of runs of so many steps that succeed."""
+        return self._mixed(steps, self.value, 0.0)
+
+    def _mixed(self, steps: int, alike: float, deviations: float) -> float:
+        """A bound of `after`: `alike` is that of s, `deviations` standard errors are that of runs that differ."""
+        if self.frailty is None:
+            return alike**steps
+        return (1 - self.weight) * alike**steps + self.weight * self.frailty.survival(steps, deviations)
 
 
-def fit_step_success(trials: Trials) -> StepSuccess | None:
+@dataclass(frozen=True, slots=True)
+class BoundedStepSuccess(StepSuccess):
+    """The same with the bounds of s, in 0..1."""
+
+    lower: float = 0.0
+    upper: float = 1.0
+    quantile: float = inf
+    """Standard errors of independent verdicts from a figure to its bounds."""
+
+    def bounds_after(self, steps: int) -> tuple[float, float]:
+        """Of the share of runs of so many steps that succeed.
+
+        While both views have a say they are as much wider as the views are apart (S. T. Buckland, K. P. Burnham and
+        N. H. Augustin, Biometrics 53 (1997) 603-618).
+        """
+        lower, upper = self._mixed(steps, self.lower, -self.quantile), self._mixed(steps, self.upper, self.quantile)
+        if self.frailty is None:
+            return lower, upper
+        middle = self.after(steps)
+        apart = 2 * sqrt(self.weight * (1 - self.weight)) * (self.value**steps - self.frailty.survival(steps))
+        return max(middle - hypot(middle - lower, apart), 0.0), min(middle + hypot(upper - middle, apart), 1.0)
+
+
+def fit_step_success(trials: Trials) -> BoundedStepSuccess | None:
     """The s under which these verdicts are the likeliest; None with fewer than `ENOUGH` or without both outcomes.
 
     >>> trials = Trials()
@@ -75,6 +111,8 @@ def fit_step_success(trials: Trials) -> StepSuccess | None:
     >>> fit = fit_step_success(trials)
     >>> round(fit.value, 4), round(fit.lower, 4), round(fit.upper, 4)
     (0.9758, 0.9577, 0.9879)
+    >>> round(fit.after(20), 3)
+    0.613
     """
     if not _enough(trials):
         return None
@@ -84,13 +122,29 @@ def fit_step_success(trials: Trials) -> StepSuccess | None:
     drop = effect * quantile**2 / 2
     width = sqrt(2 * drop / likelihood.information(best)) / best  # of a parabola, by the logarithm of the hazard
     bottom = likelihood.at(best) - drop
-    hazards = best, likelihood.reaching(bottom, log(best) + width), likelihood.reaching(bottom, log(best) - width)
-    return StepSuccess(*(exp(-hazard) for hazard in hazards))
+    ends = likelihood.reaching(bottom, log(best) + width), likelihood.reaching(bottom, log(best) - width)
+    weight, frailty = _difference(likelihood.verdicts, best, effect)
+    return BoundedStepSuccess(exp(-best), weight, frailty, exp(-ends[0]), exp(-ends[1]), quantile * sqrt(effect))
 
 
-def likeliest_step_success(trials: Trials) -> float | None:
+def likeliest_step_success(trials: Trials) -> StepSuccess | None:
     """The same without its interval."""
-    return exp(-_Likelihood(trials.by_length).top()) if _enough(trials) else None
+    if not _enough(trials):
+        return None
+    likelihood = _Likelihood(trials.by_length)
+    best = likelihood.top()
+    return StepSuccess(exp(-best), *_difference(likelihood.verdicts, best, _spread(trials, best)[0]))
+
+
+def _difference(verdicts: Verdicts, hazard: float, effect: float) -> tuple[float, Frailty | None]:
+    """(the weight of runs that differ, how they do).
+
+    From one standard error of evidence on they have a say, from two on all of it: so a gauge never jumps from one view
+    to the other, and where runs are alike, the figure stays as sharp as one parameter makes it.
+    """
+    weight = min(evidence(verdicts, hazard) / sqrt(effect) - 1, 1.0)
+    frailty = fit_frailty(verdicts, hazard) if weight > 0 else None
+    return (weight, frailty) if frailty is not None else (0.0, None)
 
 
 def _enough(trials: Trials) -> bool:
@@ -118,6 +172,7 @@ class _Likelihood:
     def __init__(self, table: Table) -> None:
         self._lengths, runs, won = _columns(table)
         self._lost = runs - won
+        self.verdicts = Verdicts(self._lengths, won, self._lost)
         self._steps_lost = self._lost * self._lengths
         self._squares_lost = self._steps_lost * self._lengths
         self._steps_won = float(won @ self._lengths)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from otelscore.scoring.projection import ENOUGH, Trials, fit_step_success
+from otelscore.scoring.projection import ENOUGH, Trials, fit_step_success, likeliest_step_success
 
 RUN = st.tuples(st.integers(1, 200), st.booleans(), st.sampled_from(["", "", "a", "b"]))
 
@@ -91,3 +91,48 @@ def test_the_truth_of_a_world_of_one_hazard_is_found():
     fit = fit_step_success(trials_of(zip(map(int, lengths), map(bool, passed), strict=True)))
     assert fit.value == pytest.approx(0.97, abs=0.001)
     assert fit.lower < 0.97 < fit.upper
+
+
+def world(dice, hazards) -> Trials:
+    """Verdicts of runs of 5 to 60 steps with these hazards per step."""
+    lengths = dice.integers(5, 60, len(hazards))
+    passed = dice.random(len(hazards)) < np.exp(-hazards * lengths)
+    return trials_of(zip(map(int, lengths), map(bool, passed), strict=True))
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 4.0])
+def test_success_after_n_steps_is_true_whether_runs_differ_or_not(spread):
+    dice = np.random.default_rng(6)
+    size = 20_000
+    hazards = dice.gamma(1 / spread, 0.03 * spread, size) if spread else np.full(size, 0.03)
+    fit = fit_step_success(world(dice, hazards))
+    for steps in (10, 20, 50):
+        truth = float(np.exp(-hazards * steps).mean())
+        lower, upper = fit.bounds_after(steps)
+        assert fit.after(steps) == pytest.approx(truth, abs=0.015)
+        assert lower < truth < upper
+    assert (abs(fit.value**10 - fit.after(10)) > 0.03) == (spread > 0)  # s^N alone would be wrong
+
+
+@given(st.lists(RUN, min_size=ENOUGH, max_size=80))
+def test_success_falls_with_the_steps_and_lies_within_its_bounds(runs):
+    fit = fit_step_success(trials_of(runs))
+    if fit is None:
+        return
+    likeliest = likeliest_step_success(trials_of(runs))
+    before = 1.0
+    for steps in (1, 10, 50, 1000):
+        lower, upper = fit.bounds_after(steps)
+        assert 0 <= lower <= fit.after(steps) <= upper <= 1
+        assert fit.after(steps) <= before
+        assert fit.after(steps) == likeliest.after(steps)
+        before = fit.after(steps)
+
+
+def test_the_figure_does_not_jump_when_a_verdict_makes_runs_differ():
+    alike = [(n, run < 20 * 0.97**n) for n in range(5, 60, 5) for run in range(20)]
+    fits = [fit_step_success(trials_of([*alike, *[(55, True)] * more])) for more in range(40)]
+    assert {fits[0].weight, fits[-1].weight} == {0, 1}
+    for steps in (10, 50):
+        figures = [(fit.after(steps), *fit.bounds_after(steps)) for fit in fits]
+        assert np.abs(np.diff(figures, axis=0)).max() < 0.03
