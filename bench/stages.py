@@ -11,7 +11,7 @@ from typing import Any
 
 from payloads import SPANS, requests
 
-from otelscore import pipeline
+from otelscore import runs
 from otelscore.config import Config
 from otelscore.dialects import Registry
 from otelscore.ingest.decode import Decoder
@@ -30,9 +30,10 @@ STAGES: tuple[tuple[str, object, tuple[str, ...]], ...] = (
     ("build: judge", builder, ("_judge",)),
     ("build: steps", builder, ("find_steps", "_trajectory")),
     ("respond", builder, ("count_turns", "respond", "find_recovered", "find_again")),
-    ("score", pipeline, ("score_trajectory",)),
-    ("windows", pipeline, ("make_row",)),
+    ("score", runs, ("score_trajectory",)),
+    ("windows", runs, ("make_row",)),
     ("windows", Windows, ("add", "judge", "expire")),
+    ("totals", runs, ("share_of",)),
     ("totals", Totals, ("announce", "fold")),
 )
 """Stage, and the functions that are it."""

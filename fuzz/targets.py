@@ -28,7 +28,8 @@ from otelscore.ingest.decode import Decoder
 from otelscore.ingest.records import Rejected, WantedKeys
 from otelscore.model import AttributeValue, Origin, RawEvent, RawSpan, Reading, SenderError, Span, Verdict
 from otelscore.scoring.score import score_trajectory
-from otelscore.trajectory.assembler import Assembler, Closed, Graces
+from otelscore.trajectory.assembler import Assembler
+from otelscore.trajectory.life import Closed, Graces
 from tests import reference
 
 LIMIT = 1_000_000
@@ -180,7 +181,7 @@ def builder(data: bytes) -> None:
         known = (0, 0x100, 0x300, 0x100)[flags % 4]
         end = 0 if length == 255 else start + length % 64
         span = Span(b"t" * 16, *ids, "n", 1, known, start, end, kind % 3, origin, _reading(kind, name), ())
-        assembler.add(span, now)
+        assembler.add([span], now)
         if pause > 200:
             now += pause - 200
             _close(assembler, now)

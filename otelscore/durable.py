@@ -154,7 +154,7 @@ class Durable:
         Raises OverloadedError where the store cannot be read.
         """
         with self._lock:
-            run = self._pipeline.run(run_id)
+            run = self._pipeline.runs.get(run_id)
         try:
             score = self._store.score(run.number) if self._store is not None and run is not None else None
         except StoreError as error:
@@ -166,7 +166,7 @@ class Durable:
 
     def _as_judged(self, score: Score) -> Score:
         """A score as it was when the run closed, with the verdict that has come since."""
-        run = self._pipeline.run(score.trajectory_id)
+        run = self._pipeline.runs.get(score.trajectory_id)
         if run is None:
             return score
         verdict = run.row.verdict
@@ -225,7 +225,7 @@ class Durable:
         try:
             with self._store.transaction():
                 entry, traces = save(self._store, self._pipeline, now, self._behind)
-                mixed = self._pipeline.mixed(now - _CLEAN)
+                mixed = self._pipeline.journal.mixed(now - _CLEAN)
                 purify(self._store, self._pipeline, mixed)
                 if now - self._cleaned >= _CLEAN:
                     self._cleaned = now
@@ -240,9 +240,9 @@ class Durable:
                 log.info("state is written again")
             self._unsaved = False
             self._forget_changes()
-            self._pipeline.purify(mixed)
+            self._pipeline.journal.purify(mixed)
             if entry:
-                self._pipeline.hold(traces, entry, now)
+                self._pipeline.journal.hold(traces, entry, now)
         return scores
 
     def _reach_state(self, error: StoreError) -> None:
@@ -252,6 +252,7 @@ class Durable:
     def _forget_changes(self) -> None:
         self._tell([self._as_judged(score) for score in self._pipeline.changes.finals])
         self._pipeline.changes.clear()
+        self._pipeline.journal.gone.clear()
         self._pipeline.verdicts.changed.clear()
         self._pipeline.totals.changed.clear()
         self._pipeline.totals.gone.clear()
@@ -275,7 +276,7 @@ class Durable:
                     early = self._pipeline.assembler.hoping.hurry(_SPANS_AT_ONCE)
                     break
                 left += len(oldest)
-                self._pipeline.drop(oldest)
+                self._pipeline.runs.drop(oldest)
                 self._size = store.size()
             store.incremental_vacuum(_PAGES)
         except StoreError as error:

@@ -15,18 +15,18 @@ import orjson
 import structlog
 
 from otelscore.model import Batch, Outcome, Verdict
-from otelscore.pipeline import Pipeline, Run
+from otelscore.pipeline import Pipeline
+from otelscore.runs import Run
 from otelscore.scoring.faults import Hit
 from otelscore.scoring.score import Errors
 from otelscore.scoring.window import Row, judged
 from otelscore.store.codec import decode_batch, encode_batch
 from otelscore.store.store import REQUEST, STANDINGS, Store, StoredRun, VerdictRow
-from otelscore.trajectory.assembler import Standing
+from otelscore.trajectory.life import Standing
 from otelscore.trajectory.memory import Learnt
 
 log = structlog.stdlib.get_logger(__name__)
 
-_row_fields = attrgetter(*Row.__slots__)
 _verdict_fields = attrgetter("evaluator", "passed", "time", "trace_id", "span_id", "session")
 
 
@@ -36,7 +36,7 @@ def save(store: Store, pipeline: Pipeline, now: float, behind: float) -> tuple[i
     Gives the number of the journal entry that was made and the traces for which it must be kept; 0 for none.
     """
     changes, totals, assembler = pipeline.changes, pipeline.totals, pipeline.assembler
-    store.delete_entries(changes.entries)  # first, since what is written next may need the room
+    store.delete_entries(pipeline.journal.gone)  # first, since what is written next may need the room
     store.delete_runs(changes.gone)
     store.put_runs((_stored(run), score) for run, score in changes.scored.values())
     store.update_runs(
@@ -57,7 +57,7 @@ def save(store: Store, pipeline: Pipeline, now: float, behind: float) -> tuple[i
     status = {
         "clock": now,
         "behind": behind,
-        "last_request": changes.last_request,
+        "last_request": pipeline.last_request,
         "counts": pipeline.tally.dump(),
         "label_names": pipeline.limiter.names,
     }
@@ -114,7 +114,7 @@ def restore(store: Store, pipeline: Pipeline, now: float) -> float:
         runs = _restore_figures(store, pipeline, status, now, same_labels)
     down = now - (last_moment(store) or now)
     behind: float = status["behind"] + down
-    pipeline.changes.last_request = status["last_request"]
+    pipeline.last_request = status["last_request"]
     for number, kind, at, body in store.journal():
         if kind == REQUEST:
             take = pipeline.replay if number <= status["last_request"] else pipeline.ingest
@@ -145,7 +145,7 @@ def _restore_figures(store: Store, pipeline: Pipeline, status: dict[str, Any], n
         log.warning("the setting labels has changed: figures and counters about runs begin anew")
         with store.transaction():
             store.delete_figures()
-    pipeline.restore(runs, map(_verdict, store.verdicts()), now)
+    pipeline.runs.restore(runs, map(_verdict, store.verdicts()), now)
     pipeline.tally.load(status["counts"])
     return len(runs)
 
@@ -160,13 +160,13 @@ def _stored(run: Run) -> StoredRun:
         final=run.final,
         counted=run.counted,
         until=run.until,
-        facts=bytes(msgpack.packb((run.start, run.end, run.targets, _row_fields(run.row)))),
+        facts=bytes(msgpack.packb((run.start, run.end, run.targets, run.row))),
     )
 
 
 def _run(stored: StoredRun) -> Run:
     start, end, targets, fields = msgpack.unpackb(stored.facts, use_list=False)
-    row = dict(zip(Row.__slots__, fields, strict=False))  # schema 2 had no `faults`
+    row = dict(zip(Row._fields, fields, strict=False))  # schema 2 had no `faults`
     row["outcome"] = Outcome(row["outcome"]) if row["outcome"] else None
     row["errors"] = Errors(row["errors"])
     row["faults"] = tuple(Hit(*hit) for hit in row.get("faults", ()))

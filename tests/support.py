@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from otelscore.model import ERROR, UNSET, ErrorClass, Failure, Kind, Origin, Reading, Span, Trajectory
+from otelscore.trajectory.assembler import Fates
 from otelscore.trajectory.builder import build
 
 SECOND = 1_000_000_000
@@ -134,6 +135,11 @@ def without(found: Sequence[Span], *ids: str) -> list[Span]:
 def moved(found: Sequence[Span], **fields: Any) -> list[Span]:
     """Copies of spans with other fields, of another trace for example."""
     return [replace(span, **fields) for span in found]
+
+
+def fate(fates: Fates) -> str:
+    """What became of the one span that came."""
+    return "kept" if fates.kept else "duplicate" if fates.duplicates else "late"
 
 
 def trajectories(*trees: Made, **settings: Any) -> list[Trajectory]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from otelscore.model import Score
 from otelscore.scoring.window import Row
 from otelscore.store.database import SCHEMA
-from otelscore.trajectory.assembler import Standing
+from otelscore.trajectory.life import Standing
 from otelscore.trajectory.memory import Learnt
 
 WRITTEN = {
@@ -24,7 +24,7 @@ WRITTEN = {
 
 def test_the_fields_that_are_written_go_with_the_schema() -> None:
     assert {
-        "row": " ".join(Row.__slots__),
+        "row": " ".join(Row._fields),
         "score": " ".join(Score.__slots__),
         "standing": " ".join(Standing._fields),
         "learnt": " ".join(Learnt._fields),

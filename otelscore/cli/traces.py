@@ -22,9 +22,9 @@ from otelscore.ingest.files import Decoded, Skipped, find_sources, read_requests
 from otelscore.model import Kind, RawLog, RawSpan, Reading, Span, SpanFacts, Trajectory, Verdict
 from otelscore.pipeline import Pipeline
 from otelscore.service import make_decoder, make_reader
-from otelscore.trajectory.assembler import Closed
 from otelscore.trajectory.explanation import Row, explain_trace
 from otelscore.trajectory.facts import merge
+from otelscore.trajectory.life import Closed
 
 NAME, READ_AS = 44, 30  # characters of the first two columns that are kept on a screen
 
@@ -170,6 +170,6 @@ def _summary(trajectory: Trajectory, pipeline: Pipeline) -> Text:
     line.append(f" ({trajectory.because})", "default")
     if trajectory.fault:
         line.append(f"; {trajectory.fault} injected: in figures of faults only", "yellow")
-    if not pipeline.is_scored(trajectory):
+    if not pipeline.runs.is_scored(trajectory):
         line.append("; left out by the settings", "yellow")
     return line

@@ -19,7 +19,7 @@ from otelscore.config import Config
 from otelscore.model import Batch, Trajectory
 from otelscore.pipeline import Pipeline
 from otelscore.service import make_decoder, make_reader
-from otelscore.trajectory.assembler import Closed
+from otelscore.trajectory.life import Closed
 from otelscore.trajectory.verdicts import targets_of
 
 MAX_BODY = 64 << 20

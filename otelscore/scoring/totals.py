@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from otelscore.model import MODEL, SKIPPED, Kind, Outcome, Score, Step, Trajectory, Unusable, Verdict
+from otelscore.model import Outcome, Unusable, Verdict
 from otelscore.scoring.families import Distribution, Exemplar, Family, Sample
 from otelscore.scoring.faults import FaultOutcome
 from otelscore.scoring.labels import OVERFLOW, LabelLimiter
 from otelscore.scoring.metrics import METRICS, Type
 from otelscore.scoring.score import Errors
+from otelscore.scoring.shares import Labels, Share
 from otelscore.scoring.window import Row
-
-Labels = tuple[str, ...]
 
 SIBLINGS: dict[str, list[Labels]] = {
     "steps_total": list(product(("ok", "error"), ("first", "again"))),
@@ -72,13 +70,16 @@ class Totals:
         self.gone: set[tuple[str, Labels]] = set()
         """Series that were let go since then; one of them may be in `changed` too: it began anew."""
 
-    def announce(self, trajectory: Trajectory, score: Score, labels: Labels) -> None:
+    def announce(self, share: Share) -> None:
         """A trajectory closed: show the series it will count in, at 0."""
-        for name, values, _, _ in self._counts(trajectory, labels):
-            self._start_counter(name, values)
-        for name, values, _ in self._observations(trajectory, score, labels):
-            self._start_histogram(name, values)
-        if trajectory.outcome is not None:
+        for name, values, _, _ in share.counts:
+            if values not in self.counters.get(name, ()):
+                self._start_counter(name, values)
+        for name, values, _ in share.observed:
+            if values not in self.histograms.get(name, ()):
+                self._start_histogram(name, values)
+        if share.judged and share.labels not in self.histograms.get("verdict_delay_seconds", ()):
+            labels = share.labels
             self._start_counter("trajectories_without_steps_total", labels)
             self._start_counter("judged_trajectories_total", (*labels, *SIBLINGS["judged_trajectories_total"][0]))
             self._start_histogram("verdict_delay_seconds", labels)
@@ -105,14 +106,14 @@ class Totals:
         self.crowded += 1
         return (OVERFLOW,) * len(labels)
 
-    def fold(self, trajectory: Trajectory, score: Score, labels: Labels, now: float, *, timely: bool = True) -> None:
+    def fold(self, share: Share, now: float, *, timely: bool = True) -> None:
         """Count a final trajectory; its verdict is counted apart. `timely`: its clock can be believed."""
-        exemplar = Exemplar(score.trace_id, 1, now)
-        for name, values, count, bad in self._counts(trajectory, labels):
+        exemplar = Exemplar(share.trace_id, 1, now)
+        for name, values, count, bad in share.counts:
             self._count(name, values, exemplar if bad else None, count)
-        for name, values, observed in self._observations(trajectory, score, labels):
+        for name, values, observed in share.observed:
             if timely or not name.endswith("_seconds"):
-                self._observe(name, values, observed, score.trace_id, now)
+                self._observe(name, values, observed, share.trace_id, now)
 
     def fold_verdict(self, row: Row, verdict: Verdict, trace_id: str, end: int, now: float) -> None:
         """Count the verdict of a final trajectory, once; `end` is the trajectory's, in Unix nanoseconds."""
@@ -173,42 +174,6 @@ class Totals:
             Family(METRICS[name], self._names(name), self._histogram_samples(name)) for name in self.histograms
         ]
 
-    def _counts(self, trajectory: Trajectory, labels: Labels) -> Iterator[tuple[str, Labels, int, bool]]:
-        """Counter, label values, by how much a trajectory raises it, and whether something went wrong."""
-        steps = _observed(trajectory)
-        alike = Counter((step.kind, step.name, step.agent, step.failed, step.again) for step in steps)
-        for (kind, name, agent, failed, again), count in alike.items():
-            tool, step_agent = self._tool(kind, name), self._limiter.value("step_agent", agent)
-            outcome, attempt = "error" if failed else "ok", "again" if again else "first"
-            yield "steps_total", (*labels, kind, tool, step_agent, outcome, attempt), count, failed
-        for step in steps:
-            if step.failed:
-                tool, step_agent = self._tool(step.kind, step.name), self._limiter.value("step_agent", step.agent)
-                response = step.response or ""
-                recovered = "" if step.recovered is None else _lower(step.recovered)
-                error_class = step.error_class or ""
-                yield "step_errors_total", (*labels, tool, step_agent, error_class, response, recovered), 1, True
-        if trajectory.outcome is not None:
-            yield "trajectories_total", (*labels, trajectory.outcome), 1, trajectory.outcome is Outcome.FAILED
-            if not steps:
-                yield "trajectories_without_steps_total", labels, 1, False
-
-    def _observations(
-        self, trajectory: Trajectory, score: Score, labels: Labels
-    ) -> Iterator[tuple[str, Labels, Sequence[float]]]:
-        """Histogram, label values and what is observed, likewise."""
-        durations: dict[tuple[Kind, str], list[float]] = defaultdict(list)
-        for step in _observed(trajectory):
-            durations[step.kind, step.name].append(step.duration_seconds)
-        for (kind, name), seconds in durations.items():
-            yield "step_duration_seconds", (*labels, kind, self._tool(kind, name)), seconds
-        if trajectory.outcome is None:
-            return
-        yield "trajectory_duration_seconds", labels, (score.duration_seconds,)
-        if score.implied_step_success_rate is not None:
-            yield "trajectory_steps", labels, (score.trajectory_length,)
-            yield "trajectory_step_success_ratio", labels, (score.implied_step_success_rate,)
-
     def _is_full(self) -> bool:
         counters = sum(map(len, self.counters.values()))
         buckets = sum(len(found) * (len(METRICS[name].buckets) + 3) for name, found in self.histograms.items())
@@ -221,9 +186,6 @@ class Totals:
         named = zip(self._names(name), values, strict=True)
         self.crowded += 1
         return tuple(OVERFLOW if value and label in ("tool", "step_agent") else value for label, value in named)
-
-    def _tool(self, kind: Kind, name: str) -> str:
-        return "" if kind is MODEL else self._limiter.value("tool", name)
 
     def _start_counter(self, name: str, values: Labels) -> None:
         values = self._squeeze(name, values)
@@ -244,23 +206,31 @@ class Totals:
             self.changed.add((name, values))
 
     def _count(self, name: str, values: Labels, exemplar: Exemplar | None, count: int = 1) -> None:
-        values = self._squeeze(name, values)
-        self._start_counter(name, values)
-        self.counters[name][values] += count
+        counter = self.counters.get(name)
+        if counter is None or values not in counter:
+            values = self._squeeze(name, values)
+            self._start_counter(name, values)
+            counter = self.counters[name]
+        counter[values] += count
         self.changed.add((name, values))
         if exemplar:
             self.exemplars.setdefault(name, {})[values] = exemplar
 
     def _observe(self, name: str, values: Labels, observed: Sequence[float], trace_id: str, now: float) -> None:
-        values = self._squeeze(name, values)
-        self._start_histogram(name, values)
-        histogram = self.histograms[name][values]
+        histogram = self.histograms.get(name, {}).get(values)
+        if histogram is None:
+            values = self._squeeze(name, values)
+            self._start_histogram(name, values)
+            histogram = self.histograms[name][values]
         self.changed.add((name, values))
-        buckets = METRICS[name].buckets
+        buckets, counts = METRICS[name].buckets, histogram.counts
+        seen: dict[int, float] = {}
         for value in observed:
             bucket = bisect_left(buckets, value)
-            histogram.counts[bucket] += 1
+            counts[bucket] += 1
             histogram.billionths += round(value * BILLION)
+            seen[bucket] = value
+        for bucket, value in seen.items():
             histogram.exemplars[bucket] = Exemplar(trace_id, value, now)
 
     def _names(self, name: str) -> Labels:
@@ -275,10 +245,6 @@ class Totals:
             Sample(values, Distribution(tuple(h.counts), h.billionths / BILLION, tuple(h.exemplars)))
             for values, h in self.histograms[name].items()
         ]
-
-
-def _observed(trajectory: Trajectory) -> list[Step]:
-    return [step for step in trajectory.steps if step.status is not SKIPPED]
 
 
 def _dump(exemplar: Exemplar | None) -> Plain:

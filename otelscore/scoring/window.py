@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Container, Iterable
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
-from otelscore.model import SKIPPED, Kind, Outcome, Score, Trajectory
+from otelscore.model import MODEL, SKIPPED, Kind, Outcome, Score, Trajectory
 from otelscore.scoring.faults import FaultSums, Hit, hits_of
 from otelscore.scoring.intervals import ClusterSums
 from otelscore.scoring.labels import LabelLimiter
@@ -23,8 +24,7 @@ from otelscore.scoring.score import Errors, errors_of
 from otelscore.scoring.survival import LifeTable
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What the windows keep of one trajectory. Counts and 0-based positions are of steps, skipped ones aside."""
 
     labels: tuple[str, ...]  # the group
@@ -50,35 +50,57 @@ def make_row(
     trajectory: Trajectory, score: Score, labels: tuple[str, ...], limiter: LabelLimiter, step_kinds: Container[Kind]
 ) -> Row:
     """Reduce a trajectory to its row; `step_kinds` are the steps that count for horizons."""
-    steps = [step for step in trajectory.steps if step.status is not SKIPPED]
-    failed = [step for step in steps if step.failed]
-    counting = [step for step in steps if step.kind in step_kinds]
-    responses = [step.response.sane for step in failed if step.response]
-    resolutions = [step.recovered for step in failed if step.recovered is not None]
-    tools: dict[str, tuple[int, int]] = {}
-    for step in steps:
-        if step.kind in (Kind.TOOL, Kind.RETRIEVAL):
-            name = limiter.value("tool", step.name)
-            calls, failures = tools.get(name, (0, 0))
-            tools[name] = calls + 1, failures + step.failed
+    counting = failures = responses = sane = resolutions = recovered = 0
+    first_failed = first_unrecovered = None
+    calls: dict[str, list[int]] = {}
+    for step in trajectory.steps:
+        if step.status is SKIPPED:
+            continue
+        kind, failed = step.kind, step.failed
+        if kind is not MODEL:
+            of_tool = calls.get(step.name)
+            if of_tool is None:
+                of_tool = calls[step.name] = [0, 0]
+            of_tool[0] += 1
+            of_tool[1] += failed
+        counts = kind in step_kinds
+        if failed:
+            if step.response:
+                responses += 1
+                sane += step.response.sane
+            if step.recovered is not None:
+                resolutions += 1
+                recovered += step.recovered
+            if counts:
+                failures += 1
+                if first_failed is None:
+                    first_failed = counting
+                if first_unrecovered is None and step.recovered is False:
+                    first_unrecovered = counting
+        counting += counts
+    tools: dict[str, tuple[int, int]] = {}  # several names may be shown as one
+    for name, (of_all, of_failed) in calls.items():
+        shown = limiter.value("tool", name)
+        before = tools.get(shown, (0, 0))
+        tools[shown] = before[0] + of_all, before[1] + of_failed
     return Row(
-        labels=labels,
-        outcome=trajectory.outcome,
-        hard_failure=trajectory.hard_failure,
-        verdict=score.task_passed,
-        errors=errors_of(trajectory),
-        silent=bool(score.silent_failure),
-        steps=len(counting),
-        failed=sum(step.failed for step in counting),
-        first_failed=next((i for i, step in enumerate(counting) if step.failed), None),
-        first_unrecovered=next((i for i, step in enumerate(counting) if step.recovered is False), None),
-        responses=len(responses),
-        sane=sum(responses),
-        resolutions=len(resolutions),
-        recovered=sum(resolutions),
-        tools=tuple(_calls(name, *counts) for name, counts in tools.items()),
-        cluster=trajectory.cluster,
-        faults=hits_of(trajectory, limiter.value),
+        labels,
+        trajectory.outcome,
+        trajectory.hard_failure,
+        score.task_passed,
+        errors_of(trajectory),
+        bool(score.silent_failure),
+        counting,
+        failures,
+        first_failed,
+        first_unrecovered,
+        responses,
+        sane,
+        resolutions,
+        recovered,
+        tuple([_calls(name, *of_tool) for name, of_tool in tools.items()]),
+        trajectory.cluster,
+        hits_of(trajectory, limiter.value),
     )
 
 
@@ -103,7 +125,7 @@ def judged(row: Row, verdict: bool | None) -> Row:
     if verdict is row.verdict:
         return row
     fine = row.outcome is Outcome.COMPLETED and row.errors in (Errors.NONE, Errors.RECOVERED)
-    return replace(row, verdict=verdict, silent=verdict is False and fine)
+    return row._replace(verdict=verdict, silent=verdict is False and fine)
 
 
 @dataclass(slots=True)
@@ -137,21 +159,29 @@ class Sums:
         if row.faults:
             self._count_faults(row, sign)
             return
-        self.trajectories += sign * (row.outcome is not None)
-        self.hard_failures += sign * row.hard_failure
-        self.incomplete += sign * (row.outcome is Outcome.INCOMPLETE)
-        self.responses += sign * row.responses
-        self.sane += sign * row.sane
-        self.resolutions += sign * row.resolutions
-        self.recovered += sign * row.recovered
-        if row.steps:
-            self.steps.count(row.steps, row.failed, sign, row.cluster)
-        if row.steps and row.outcome is not None:
-            last = row.steps if row.hard_failure else None
-            self.error_free.count(row.steps, last if row.first_failed is None else row.first_failed + 1, sign)
-            self.survival.count(row.steps, last if row.first_unrecovered is None else row.first_unrecovered + 1, sign)
+        steps, outcome = row.steps, row.outcome
+        if row.responses:
+            self.responses += sign * row.responses
+            self.sane += sign * row.sane
+        if row.resolutions:
+            self.resolutions += sign * row.resolutions
+            self.recovered += sign * row.recovered
+        if steps:
+            self.steps.count(steps, row.failed, sign, row.cluster)
+        if outcome is not None:
+            self.trajectories += sign
+            if row.hard_failure:
+                self.hard_failures += sign
+            if outcome is Outcome.INCOMPLETE:
+                self.incomplete += sign
+            if steps:
+                last = steps if row.hard_failure else None
+                self.error_free.count(steps, last if row.first_failed is None else row.first_failed + 1, sign)
+                self.survival.count(steps, last if row.first_unrecovered is None else row.first_unrecovered + 1, sign)
         for name, calls, failures in row.tools:
-            sums = self.tools.setdefault(name, ClusterSums())
+            sums = self.tools.get(name)
+            if sums is None:
+                sums = self.tools[name] = ClusterSums()
             sums.count(calls, failures, sign, row.cluster)
             if not sums.trials:
                 del self.tools[name]
@@ -192,13 +222,14 @@ class Windows:
         self._runs = _Stream(lengths, limit, self._counter(Sums.count_run))
         self._verdicts = _Stream(lengths, limit, self._counter(Sums.count_verdict))
 
-    def add(self, key: str, row: Row, time: float, instead_of: Iterable[str] = ()) -> None:
+    def add(self, key: str, row: Row, time: float, instead_of: Collection[str] = ()) -> None:
         """A trajectory closed, or closed anew: then the row replaces the old one and keeps its time.
 
         `instead_of`: keys of rows that this one may take the place of, where its own key is new; the oldest is.
         """
-        self._runs.rename(instead_of, key)
-        self._verdicts.rename(instead_of, key)
+        if instead_of:
+            self._runs.rename(instead_of, key)
+            self._verdicts.rename(instead_of, key)
         if not self._runs.replace(key, row):
             self._runs.append(key, row, time)
         self.judge(key, row, time)
@@ -214,6 +245,8 @@ class Windows:
             return
         verdict = None if row.outcome is None else row.verdict
         before = self._verdicts.get(key)
+        if before is None and verdict is None:
+            return
         if before is not None and before.verdict is verdict:
             self._verdicts.replace(key, row)
             return
@@ -274,7 +307,9 @@ class Windows:
     def _counter(self, count: Callable[[Sums, Row, int], None]) -> Callable[[float, Row, int], None]:
         def count_in_window(length: float, row: Row, sign: int) -> None:
             place = (length, row.labels)
-            sums = self._sums.setdefault(place, Sums())
+            sums = self._sums.get(place)
+            if sums is None:
+                sums = self._sums[place] = Sums()
             count(sums, row, sign)
             if not sums.rows:
                 del self._sums[place]

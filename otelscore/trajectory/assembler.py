@@ -27,16 +27,17 @@ way up was lost, and join it.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
+from operator import attrgetter
 from typing import NamedTuple
 
-from otelscore.model import Kind, Outcome, Span, SpanFacts, Trajectory
+from otelscore.model import Kind, Outcome, Span, SpanFacts
 from otelscore.trajectory.agenda import Agenda
 from otelscore.trajectory.builder import Built, build, never_unsafe
 from otelscore.trajectory.enclosing import Enclosing
 from otelscore.trajectory.fragments import Fragment, Trace
 from otelscore.trajectory.hoping import Hoping
+from otelscore.trajectory.life import Closed, Final, Graces, Standing, standing_of
 from otelscore.trajectory.logged import Logged
 from otelscore.trajectory.memory import Learnt, Memories, Memory
 from otelscore.trajectory.survey import Survey, survey
@@ -45,50 +46,12 @@ MAX_SERVICES = 16
 """Names of services in one process whose spans are remembered together."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graces:
-    """How long things are waited for, in seconds."""
+class Fates(NamedTuple):
+    """What became of spans that came."""
 
-    root: float = 10.0
-    orphan: float = 120.0
-    idle: float = 900.0
-    late: float = 120.0
-    keep: float = 86_400.0
-    dedupe: float = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A fragment closed, for the first time or again: these are its trajectories now, instead of `withdrawn`."""
-
-    trajectories: tuple[Trajectory, ...]
-    withdrawn: frozenset[str]  # ids of earlier trajectories that are no more
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """These trajectories can no longer change."""
-
-    trajectory_ids: frozenset[str]
-    lone_model_calls: int
-    trace_id: bytes
-    last: bool  # nothing of the trace is open any more
-    early: bool = False  # for want of room: it still hoped for what was missing
-    resumed: tuple[Trajectory, ...] = ()  # those that closed before a restart, built again
-
-
-class Standing(NamedTuple):
-    """What a restart has to be told of a fragment that closed or that time has joined; its spans tell the rest."""
-
-    trace_id: bytes
-    span_ids: tuple[bytes, ...]  # its topmost spans: what time alone has joined is found by them
-    united: tuple[bytes, ...]  # those of them that stand for all that wait for the same parent
-    missing: tuple[bytes, ...]  # ids of parents of its own process that have not come
-    closed: float | None  # None: it is open, or open again
-    first_closed: float | None
-    check_at: float  # when to look at it, or when it is final
-    trajectory_ids: tuple[str, ...]
-    lone_model_calls: int
+    kept: list[Span]
+    duplicates: int
+    late: int
 
 
 class Assembler:
@@ -116,41 +79,61 @@ class Assembler:
         self.looked_at: dict[Fragment, None] = {}
         """Fragments that closed or were joined by time since somebody cleared this, and are not final."""
 
-    def add(self, span: Span, now: float) -> str:
-        """Takes a span; its fate: `kept`, `duplicate` or `late`."""
-        trace = self._traces.get(span.trace_id)
-        if trace is not None and span.span_id in trace.where:
-            return "duplicate"
-        memory = self.memories.get(span.trace_id, span.origin.service)
-        if memory is not None:
-            if memory.holds(span.span_id):
-                return "duplicate"
-            if span.parent_id and memory.holds(span.parent_id):
-                # It is remembered, so that what is below it is late too.
-                known = memory.until, span.trace_id, span.origin.service, memory.start, memory.end
-                self.memories.learn(Learnt(*known, span.span_id))
-                return "late"
-        self._take(span, now)
-        return "kept"
+    def add(self, spans: Iterable[Span], now: float) -> Fates:
+        """Takes spans; which of them were new, and how many of the others there were."""
+        kept: list[Span] = []
+        duplicates = late = 0
+        for trace_id, found in _by_trace(spans).items():
+            trace, memory, service = self._traces.get(trace_id), None, None
+            touched: dict[Fragment, None] = {}
+            for span in found:
+                if trace is not None and span.span_id in trace.where:
+                    duplicates += 1
+                    continue
+                if span.origin.service != service:
+                    service = span.origin.service
+                    memory = self.memories.get(trace_id, service)
+                if memory is not None:
+                    if memory.holds(span.span_id):
+                        duplicates += 1
+                        continue
+                    if span.parent_id and memory.holds(span.parent_id):
+                        # It is remembered, so that what is below it is late too.
+                        known = memory.until, trace_id, span.origin.service, memory.start, memory.end
+                        self.memories.learn(Learnt(*known, span.span_id))
+                        memory = self.memories.get(trace_id, span.origin.service)
+                        late += 1
+                        continue
+                if trace is None:
+                    trace = self._traces[trace_id] = Trace(trace_id)
+                touched[trace.add(span)] = None
+                kept.append(span)
+            self._touch_all(touched, now)
+        self.open_spans += len(kept)
+        return Fates(kept, duplicates, late)
 
-    def replay(self, span: Span, now: float) -> None:
-        """Takes back a span that was kept before a restart, or is remembered; its parent may be final since."""
-        memory = self.memories.get(span.trace_id, span.origin.service)
-        if memory is None or not memory.holds(span.span_id):
-            trace = self._traces.get(span.trace_id)
-            if trace is None or span.span_id not in trace.where:
-                self._take(span, now)
+    def replay(self, spans: Iterable[Span], now: float) -> None:
+        """Takes back spans that were kept before a restart, or are remembered; their parents may be final since."""
+        for trace_id, found in _by_trace(spans).items():
+            touched: dict[Fragment, None] = {}
+            for span in found:
+                memory = self.memories.get(trace_id, span.origin.service)
+                trace = self._traces.get(trace_id)
+                if (memory is None or not memory.holds(span.span_id)) and (
+                    trace is None or span.span_id not in trace.where
+                ):
+                    if trace is None:
+                        trace = self._traces[trace_id] = Trace(trace_id)
+                    touched[trace.add(span)] = None
+                    self.open_spans += 1
+            self._touch_all(touched, now)
 
-    def _take(self, span: Span, now: float) -> None:
-        trace = self._traces.get(span.trace_id)
-        if trace is None:
-            trace = self._traces[span.trace_id] = Trace(span.trace_id)
-        fragment = trace.add(span)
-        self.open_spans += 1
-        self._touch(fragment, now)
-        if fragment.lent and fragment.caller is not None and fragment.has_agent:
-            fragment.lent = False
-            self._touch(fragment.caller.root(), now)
+    def _touch_all(self, fragments: Iterable[Fragment], now: float) -> None:
+        for fragment in {fragment.root(): None for fragment in fragments}:
+            self._touch(fragment, now)
+            if fragment.lent and fragment.caller is not None and fragment.has_agent:
+                fragment.lent = False
+                self._touch(fragment.caller.root(), now)
 
     def log(self, facts: SpanFacts, now: float) -> None:
         """Takes what a log record says about a span; it waits for the span as long as a run may be idle."""
@@ -167,7 +150,7 @@ class Assembler:
 
     def standings(self) -> list[Standing]:
         """What a restart has to know of `looked_at`."""
-        return [_standing(fragment) for fragment in self.looked_at if fragment.spans]
+        return [standing_of(fragment) for fragment in self.looked_at if fragment.spans]
 
     def resume(self, standing: Standing) -> None:
         """Takes back what a fragment was before a restart, when all spans are back that came before."""
@@ -361,7 +344,7 @@ class Assembler:
         return Closed(tuple(built.trajectories), frozenset(before - fragment.trajectory_ids))
 
     def _settle(self, fragment: Fragment, closed: float, final_at: float) -> None:
-        for part in list(fragment.members()):
+        for part in fragment.members():
             self.hoping.drop(part)
             part.closed, part.lent = closed, part is not fragment
             if part.lent:
@@ -382,7 +365,7 @@ class Assembler:
         trace = fragment.trace
         resumed = tuple(self._build(fragment).trajectories) if fragment.resumed else ()
         self.looked_at.pop(fragment, None)
-        for part in list(fragment.members()):
+        for part in fragment.members():
             self.hoping.drop(part)
             self.open_spans -= len(part.spans)
             if _is_known(part):
@@ -400,30 +383,17 @@ class Assembler:
         Where hostile spans bear too many names, under each only its own.
         """
         until = now + self._graces.dedupe
+        if not part.others:
+            span_ids = b"".join([span.span_id for span in part.spans])
+            self.memories.learn(Learnt(until, trace.trace_id, part.first, part.start, part.end, span_ids))
+            return
         by_service: dict[str, list[bytes]] = defaultdict(list)
         for span in part.spans:
             by_service[span.origin.service].append(span.span_id)
         whole = b"".join(span.span_id for span in part.spans) if len(by_service) <= MAX_SERVICES else b""
-        for service, span_ids in by_service.items():
-            self.memories.learn(
-                Learnt(until, trace.trace_id, service, part.start, part.end, whole or b"".join(span_ids))
-            )
-
-
-def _standing(fragment: Fragment) -> Standing:
-    held = {span.span_id for span in fragment.spans}
-    tops = [span for span in fragment.spans if span.parent_id not in held]
-    return Standing(
-        trace_id=fragment.trace.trace_id,
-        span_ids=tuple(span.span_id for span in tops or fragment.spans[:1]),  # hostile parents make a circle
-        united=tuple(span.span_id for span in tops if fragment.trace.is_united(span)),
-        missing=tuple(fragment.missing),
-        closed=fragment.closed,
-        first_closed=fragment.first_closed,
-        check_at=fragment.check_at if fragment.closed is None else fragment.final_at,
-        trajectory_ids=tuple(sorted(fragment.trajectory_ids)),
-        lone_model_calls=fragment.lone_model_calls,
-    )
+        for service, own in by_service.items():
+            span_ids = whole or b"".join(own)
+            self.memories.learn(Learnt(until, trace.trace_id, service, part.start, part.end, span_ids))
 
 
 def _lies_in(fragment: Fragment, whole: Fragment | Memory) -> bool:
@@ -433,3 +403,20 @@ def _lies_in(fragment: Fragment, whole: Fragment | Memory) -> bool:
 def _is_known(fragment: Fragment) -> bool:
     """Whether an agent dialect knows any of its spans; strangers alone are nothing to wait for, nor to remember."""
     return any(span.reading.kind is not Kind.OTHER for span in fragment.spans)
+
+
+def _by_trace(spans: Iterable[Span]) -> dict[bytes, list[Span]]:
+    """The spans of each trace by start: parents mostly come before their children, which costs less."""
+    found: dict[bytes, list[Span]] = {}
+    for span in spans:
+        trace = found.get(span.trace_id)
+        if trace is None:
+            found[span.trace_id] = [span]
+        else:
+            trace.append(span)
+    for trace in found.values():
+        trace.sort(key=_start)
+    return found
+
+
+_start = attrgetter("start")

@@ -10,8 +10,8 @@ on its own, or the work of one agent. Steps tell: as soon as one waits there, al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from otelscore.model import (
     AGENT,
@@ -27,37 +27,66 @@ MAX_CALLERS = 100
 _AGENTS = frozenset({AGENT, LOOP})
 
 
-@dataclass(slots=True, eq=False)
 class Fragment:
     """Connected spans of one service. Only the `root()` of joined fragments is up to date."""
 
-    trace: Trace
-    service: str  # of its topmost span; one process may bear several names below it
-    spans: list[Span]
-    start: int  # of the earliest of them
-    end: int  # of the latest
-    missing: set[bytes] = field(default_factory=set)  # ids of parents of its own process that have not come
-    has_agent: bool = False
-    first: str = ""  # the service of the span that it began with
-    others: dict[bytes, str] = field(default_factory=dict)  # the spans of other services, of the same process
-    caller: Fragment | None = None  # across the border of the service
-    below: list[Fragment] = field(default_factory=list)  # the other way round
-    height: int = 0  # of the longest chain of services below it
-    lent: bool = False  # the caller counts its spans as its own
-    into: Fragment | None = None  # where it went when it was joined
+    __slots__ = (
+        "arrived",
+        "below",
+        "caller",
+        "check_at",
+        "closed",
+        "end",
+        "final_at",
+        "first",
+        "first_closed",
+        "has_agent",
+        "height",
+        "hoping",
+        "into",
+        "lent",
+        "lone_model_calls",
+        "missing",
+        "opened",
+        "others",
+        "resumed",
+        "service",
+        "spans",
+        "start",
+        "survey",
+        "trace",
+        "trajectory_ids",
+        "wake_at",
+    )
 
-    opened: float = float("inf")  # when the first of its spans came
-    arrived: float = 0.0  # when the last one came
-    check_at: float = float("inf")  # when the assembler has to look at it
-    wake_at: float = float("inf")  # when its clock will say so, or earlier
-    survey: Survey | None = None  # cached by the assembler
-    first_closed: float | None = None
-    closed: float | None = None  # None: open, or reopened
-    final_at: float = 0.0
-    hoping: int = 0  # spans, where it is kept for what is missing alone
-    trajectory_ids: set[str] = field(default_factory=set)  # that came of it when it last closed
-    lone_model_calls: int = 0  # likewise
-    resumed: bool = False  # it last closed before a restart, and its trajectories are not held any more
+    def __init__(self, trace: Trace, span: Span) -> None:
+        self.trace = trace
+        self.service = self.first = span.origin.service
+        """Of its topmost span, and of the one that it began with; one process may bear several names below them."""
+        self.spans = [span]
+        self.start: int = span.start  # of the earliest of them
+        self.end: int = span.end  # of the latest
+        self.missing: set[bytes] = set()  # ids of parents of its own process that have not come
+        self.has_agent = span.reading.kind in _AGENTS
+        self.others: dict[bytes, str] = {}  # the spans of other services, of the same process
+        self.caller: Fragment | None = None  # across the border of the service
+        self.below: list[Fragment] = []  # the other way round
+        self.height = 0  # of the longest chain of services below it
+        self.lent = False  # the caller counts its spans as its own
+        self.into: Fragment | None = None  # where it went when it was joined
+
+        self.opened = inf  # when the first of its spans came
+        self.arrived = 0.0  # when the last one came
+        self.check_at = inf  # when the assembler has to look at it
+        self.wake_at = inf  # when its clock will say so, or earlier
+        self.survey: Survey | None = None  # cached by the assembler
+        self.first_closed: float | None = None
+        self.closed: float | None = None  # None: open, or reopened
+        self.final_at = 0.0
+        self.hoping = 0  # spans, where it is kept for what is missing alone
+        self.trajectory_ids: set[str] = set()  # that came of it when it last closed
+        self.lone_model_calls = 0  # likewise
+        self.resumed = False  # it last closed before a restart, and its trajectories are not held any more
 
     @property
     def waits(self) -> bool:
@@ -86,26 +115,42 @@ class Fragment:
     def service_of(self, span_id: bytes) -> str:
         return self.others.get(span_id, self.first)
 
-    def take(self, spans: Sequence[Span]) -> None:
-        """Adds spans."""
-        self.spans += spans
-        for span in spans:
-            if span.origin.service != self.first:
-                self.others[span.span_id] = span.origin.service
+    def take(self, span: Span) -> None:
+        """Adds one of its own spans."""
+        self.spans.append(span)
+        self.start = min(self.start, span.start)
+        self.end = max(self.end, span.end)
+        if span.reading.kind in _AGENTS:
+            self.has_agent = True
+        if span.origin.service != self.first:
+            self.others[span.span_id] = span.origin.service
+        self.closed, self.survey = None, None
 
-    def members(self) -> Iterator[Fragment]:
+    def take_all(self, other: Fragment) -> None:
+        """Adds the spans of another one."""
+        self.spans += other.spans
+        if other.others or other.first != self.first:
+            for span in other.spans:
+                if span.origin.service != self.first:
+                    self.others[span.span_id] = span.origin.service
+
+    def members(self) -> list[Fragment]:
         """Itself and the fragments of other services that are part of its runs."""
+        if not self.below:
+            return [self]
+        found: list[Fragment] = []
         seen = {id(self)}
         stack = [self]
         while stack:
             fragment = stack.pop()
-            yield fragment
+            found.append(fragment)
             for inner in map(Fragment.root, fragment.below):
                 # What was called from two sides, or in a circle that was cut, has but one caller.
                 called = inner.caller is not None and inner.caller.root() is fragment
                 if called and not inner.has_agent and id(inner) not in seen:
                     seen.add(id(inner))
                     stack.append(inner)
+        return found
 
 
 Kinship = tuple[str, bool | None, bool]
@@ -137,22 +182,18 @@ class Trace:
 
     def add(self, span: Span) -> Fragment:
         """Puts in a span whose id is new to the trace; gives the fragment that it is now part of."""
-        callees = self.waiting.pop(span.span_id, None)
+        span_id = span.span_id
+        callees = self.waiting.pop(span_id, None) if self.waiting else None
         parent, caller = self._above(span)
         if callees is None and parent is not None:
-            parent.take((span,))
-            parent.start = min(parent.start, span.start)
-            parent.end = max(parent.end, span.end)
-            parent.has_agent |= span.reading.kind in _AGENTS
-            parent.closed, parent.survey = None, None
-            if span.reading.kind.is_step:
+            parent.take(span)
+            if span.reading.kind.is_step and (parent.missing or not parent.has_agent):
                 self.maybe_loose.setdefault(parent.service, {})[parent] = None
-            self.where[span.span_id] = parent
+            self.where[span_id] = parent
             return parent
-        service = span.origin.service
-        fragment = Fragment(self, service, [span], span.start, span.end, first=service)
-        fragment.has_agent = span.reading.kind in _AGENTS
-        self.where[span.span_id] = fragment
+        fragment = Fragment(self, span)
+        service = fragment.service
+        self.where[span_id] = fragment
         self._enter(fragment)
         for (of, remote, _), siblings in (callees or {}).items():
             for child in map(Fragment.root, siblings.fragments.values()):
@@ -184,7 +225,7 @@ class Trace:
         service, remote = span.origin.service, span.remote_parent
         holder = self.where.get(parent_id)
         if holder is not None:
-            parent = holder.root()
+            parent = holder if holder.into is None else holder.root()
             same = remote is False or service == parent.service_of(parent_id)
             return (parent, None) if same else (None, parent)
         awaited = self.waiting.get(parent_id)
@@ -227,7 +268,7 @@ class Trace:
             one, other = other, one
         self._leave(one)
         self._leave(other)
-        one.take(other.spans)
+        one.take_all(other)
         one.start = min(one.start, other.start)
         one.end = max(one.end, other.end)
         one.service, one.caller = service, caller
@@ -253,7 +294,9 @@ class Trace:
     def remove(self, fragment: Fragment) -> None:
         """Forgets a fragment's spans."""
         self._leave(fragment)
-        for span in fragment.spans:
+        if len(fragment.spans) == len(self.where):
+            self.where, self.waiting = {}, {}
+        for span in fragment.spans if self.where else ():
             del self.where[span.span_id]
             awaited = self.waiting.get(span.parent_id)
             siblings = awaited.get(_kinship(span)) if awaited is not None else None

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from math import log
 
 import pytest
@@ -178,7 +177,7 @@ def test_the_figures_are_the_same_to_the_last_bit_in_whatever_order_runs_came(ru
     dice = data.draw(st.randoms(use_true_random=False))
     few = [row_of(trajectory) for trajectory in data.draw(st.lists(runs, min_size=3, max_size=8))]
     rows = [
-        replace(row, steps=steps, verdict=dice.random() < 0.9**steps, cluster=dice.choice(["", "x", "y", "z"]))
+        row._replace(steps=steps, verdict=dice.random() < 0.9**steps, cluster=dice.choice(["", "x", "y", "z"]))
         for row in few * 12
         if row.outcome
         for steps in [dice.randint(row.steps, 20)]
@@ -193,7 +192,7 @@ def test_rows_that_have_left_leave_no_trace_in_the_last_bit_of_any_figure(runs, 
     dice = data.draw(st.randoms(use_true_random=False))
     few = [row_of(trajectory) for trajectory in data.draw(st.lists(runs, min_size=2, max_size=6))]
     rows = [
-        replace(row, labels=GROUP, steps=steps, verdict=dice.random() < 0.9**steps, cluster=dice.choice(["", "x", "y"]))
+        row._replace(labels=GROUP, steps=steps, verdict=dice.random() < 0.9**steps, cluster=dice.choice(["", "x", "y"]))
         for row in few * 25
         if row.outcome
         for steps in [dice.randint(max(row.steps, 1), 20)]

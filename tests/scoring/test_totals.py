@@ -8,6 +8,7 @@ from otelscore.model import ErrorClass, Kind, Outcome, Response, StepStatus, Ver
 from otelscore.scoring.families import Exemplar
 from otelscore.scoring.labels import LabelLimiter
 from otelscore.scoring.score import score_trajectory
+from otelscore.scoring.shares import Share, share_of
 from otelscore.scoring.totals import Totals
 from otelscore.scoring.window import make_row
 
@@ -16,9 +17,13 @@ LABELS = ("shop", "planner")
 TRACE = b"sixteen bytes id".hex()
 
 
+def share(totals: Totals, trajectory) -> Share:
+    return share_of(trajectory, score_trajectory(trajectory), LABELS, totals._limiter)
+
+
 def fold(totals: Totals, *trajectories) -> None:
     for trajectory in trajectories:
-        totals.fold(trajectory, score_trajectory(trajectory), LABELS, 1000.0)
+        totals.fold(share(totals, trajectory), 1000.0)
         if trajectory.verdict:
             fold_verdict(totals, trajectory)
 
@@ -156,18 +161,17 @@ def test_verdicts_are_counted_as_they_come(totals):
 @given(st.data())
 def test_every_series_of_a_trajectory_is_there_at_0_before_it_counts(runs, data):
     totals, trajectory = Totals(LabelLimiter(100)), data.draw(runs)
-    score = score_trajectory(trajectory)
-    totals.announce(trajectory, score, LABELS)
+    totals.announce(share(totals, trajectory))
     assert not any(count for series in totals.counters.values() for count in series.values())
     assert not any(any(h.counts) for series in totals.histograms.values() for h in series.values())
     before = series_of(totals)
-    totals.fold(trajectory, score, LABELS, 1000.0)
+    totals.fold(share(totals, trajectory), 1000.0)
     assert series_of(totals) == before
 
 
 def test_every_outcome_of_a_new_agent_starts_at_0(step, run, totals):
     trajectory = run(step())
-    totals.announce(trajectory, score_trajectory(trajectory), LABELS)
+    totals.announce(share(totals, trajectory))
     assert {values[2:] for values in totals.counters["trajectories_total"]} == {
         ("completed",),
         ("failed",),
@@ -181,10 +185,10 @@ def test_every_outcome_of_a_new_agent_starts_at_0(step, run, totals):
 
 def test_announcing_again_takes_nothing_back(step, run, totals):
     trajectory = run(step(ERROR), passed=True)
-    totals.announce(trajectory, score_trajectory(trajectory), LABELS)
+    totals.announce(share(totals, trajectory))
     fold(totals, trajectory)
     counters = {name: dict(series) for name, series in totals.counters.items()}
-    totals.announce(trajectory, score_trajectory(trajectory), LABELS)
+    totals.announce(share(totals, trajectory))
     assert totals.counters == counters
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 
 import pytest
 from hypothesis import given
@@ -321,7 +321,7 @@ def test_sums_equal_a_count_from_nothing_after_any_sequence(runs, data):
         key = data.draw(st.sampled_from("abcd"))
         if act in ("add", "judge"):
             trajectory = data.draw(runs)
-            row = replace(row_of(trajectory, ("shop", trajectory.agent)), faults=tuple(data.draw(FAULTS)))
+            row = row_of(trajectory, ("shop", trajectory.agent))._replace(faults=tuple(data.draw(FAULTS)))
             arguments = (key, row, now)
         else:
             arguments = {"remove": (key,), "expire": (now,)}[act]
@@ -363,7 +363,7 @@ def test_sums_add_up_over_instances(runs, data):
     rows = [row_of(one) for one in data.draw(st.lists(runs, min_size=1, max_size=8))]
     instances = [data.draw(st.integers(0, 1)) for _ in rows]
     rows = [
-        replace(row, cluster=f"{row.cluster} {instance}") if row.cluster else row
+        row._replace(cluster=f"{row.cluster} {instance}") if row.cluster else row
         for row, instance in zip(rows, instances, strict=True)
     ]
     parts = [sums_of_rows(row for row, i in zip(rows, instances, strict=True) if i == part) for part in (0, 1)]

@@ -26,8 +26,9 @@ from support import (
 )
 
 from otelscore.model import ERROR, OK, SERVER, UNSET, Call, Kind, Role, SpanFacts
-from otelscore.trajectory.assembler import Assembler, Closed, Graces
+from otelscore.trajectory.assembler import Assembler
 from otelscore.trajectory.builder import build
+from otelscore.trajectory.life import Closed, Graces
 
 LONGEST = 14
 NAMES = ["a", "b", "ask_b"]
@@ -132,7 +133,8 @@ def play(requests, pauses, logs=()):
     for exception in logs:
         assembler.log(exception, now)
     for request, pause in zip(requests, pauses, strict=True):
-        fates += [assembler.add(span, now) for span in request]
+        kept, duplicates, late = assembler.add(request, now)
+        fates += ["kept"] * len(kept) + ["duplicate"] * duplicates + ["late"] * late
         now += pause
         events += assembler.tick(now)
     while assembler.open_spans:
@@ -202,8 +204,7 @@ def check_steps(closed):
 @given(traces(circles=True))
 def test_a_file_gives_each_step_once_whatever_it_holds(found):
     assembler = Assembler(Graces())
-    for span in found:
-        assembler.add(span, 0.0)
+    assembler.add(found, 0.0)
     events = list(assembler.close_all())
     check_steps(trajectory for event in events if isinstance(event, Closed) for trajectory in event.trajectories)
     assert assembler.open_spans == 0
@@ -238,7 +239,7 @@ def through(found):
     def work():
         assembler = Assembler(Graces())
         for span in found:
-            assembler.add(span, 0.0)
+            assembler.add([span], 0.0)
         for now in (10.0, 20.0, 130.0, 1000.0, 100_000.0):
             list(assembler.tick(now))
         assert assembler.open_spans == 0
@@ -389,7 +390,7 @@ def test_the_ten_thousandth_run_below_a_missing_parent_costs_no_more_than_the_fi
             assembler = Assembler(Graces())
             runs = spans(*(agent("a", i, i + 1, parent="batch") for i in range(size)))
             for now, span in enumerate(runs + parent):
-                assembler.add(span, float(now))
+                assembler.add([span], float(now))
                 list(assembler.tick(float(now)))
             for now in (size + 120, size + 240, size + 100_000):
                 list(assembler.tick(float(now)))
@@ -407,8 +408,7 @@ def test_what_still_grows_is_not_looked_at_whenever_another_run_of_its_trace_is(
             runs = spans(*(agent("a", i, i + 1, parent="batch", id=f"a{i}") for i in range(size)))
             steps = spans(*(tool("t", i, i + 1, parent="long", id=f"t{i}") for i in range(size)))
             for now, (run, step) in enumerate(zip(runs, steps, strict=True)):
-                assembler.add(run, float(now))
-                assembler.add(step, float(now))
+                assembler.add([run, step], float(now))
                 list(assembler.tick(float(now)))
 
         return work

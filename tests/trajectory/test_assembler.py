@@ -9,6 +9,7 @@ from support import (
     TRACE,
     agent,
     failure,
+    fate,
     model,
     moved,
     names,
@@ -23,8 +24,9 @@ from support import (
 
 from otelscore.model import CONSUMER, SERVER, SpanFacts
 from otelscore.trajectory import assembler
-from otelscore.trajectory.assembler import Assembler, Closed, Final, Graces
+from otelscore.trajectory.assembler import Assembler
 from otelscore.trajectory.builder import build
+from otelscore.trajectory.life import Closed, Final, Graces
 
 ROOT, ORPHAN, IDLE, LATE, DAY = 10, 120, 900, 120, 86_400
 
@@ -40,7 +42,7 @@ class Play:
         self.final = {}
 
     def send(self, *found):
-        return [self.assembler.add(span, self.now) for span in found]
+        return [fate(self.assembler.add([span], self.now)) for span in found]
 
     def log(self, name, error):
         self.assembler.log(SpanFacts(TRACE, span_id(name), failure(error)), self.now)
@@ -602,12 +604,12 @@ def test_what_is_open_and_for_how_long(play):
 def test_no_more_final_traces_are_remembered_than_may_be():
     assembler = Assembler(Graces(), max_remembered=1)
     for trace in (b"trace one 16 byt", b"trace two 16 byt"):
-        for span in spans(RUN, trace=trace):
-            assembler.add(span, 0.0)
+        assembler.add(spans(RUN, trace=trace), 0.0)
         for now in (10.0, 130.0):
             list(assembler.tick(now))
-    assert assembler.add(spans(RUN, trace=b"trace two 16 byt")[0], 131.0) == "duplicate"
-    assert assembler.add(spans(RUN, trace=b"trace one 16 byt")[0], 131.0) == "kept"
+    assert assembler.add(spans(RUN, trace=b"trace two 16 byt"), 131.0) == ([], 3, 0)
+    forgotten = spans(RUN, trace=b"trace one 16 byt")
+    assert assembler.add(forgotten, 131.0).kept == sorted(forgotten, key=lambda span: span.start)
 
 
 # --- Hostile input. ---

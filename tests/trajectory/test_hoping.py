@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import LOCAL, REMOTE, agent, model, spans, tool
+from support import LOCAL, REMOTE, agent, fate, model, spans, tool
 
-from otelscore.trajectory.assembler import Assembler, Closed, Graces
+from otelscore.trajectory.assembler import Assembler
+from otelscore.trajectory.life import Closed, Graces
 
 ROOT, ORPHAN, IDLE, LATE, DAY = 10, 120, 900, 120, 86_400
 
@@ -39,7 +40,7 @@ class Play:
         self.sent += trace is None
         name = name_of(trace or self.sent)
         for span in spans(*ORPHANS[shape], trace=name):
-            self.assembler.add(span, self.now)
+            self.assembler.add([span], self.now)
         return self.sent
 
     def wait(self, seconds):
@@ -94,7 +95,7 @@ def test_it_hopes_no_more_when_it_is_reopened_and_its_age_begins_when_it_closes_
     play.wait(ORPHAN + LATE)
     assert play.assembler.hoping.spans == 4
     for span in spans(tool("late", 3, 4, id="late", parent="a"), trace=name_of(first)):
-        assert play.assembler.add(span, play.now) == "kept"
+        assert fate(play.assembler.add([span], play.now)) == "kept"
     assert play.assembler.hoping.spans == 2
     play.wait(ORPHAN + LATE)
     assert play.early == [2]
@@ -106,7 +107,7 @@ def test_the_parent_of_many_that_hope_ends_it_for_all():
     play.send("siblings")
     play.wait(ORPHAN + LATE)
     assert play.assembler.hoping.spans == 3
-    play.assembler.add(spans(agent("root", 0, 9, id="gone"), trace=name_of(1))[0], play.now)
+    play.assembler.add(spans(agent("root", 0, 9, id="gone"), trace=name_of(1)), play.now)
     assert play.assembler.hoping.spans == 0
     play.wait(ROOT + LATE)
     assert play.early == []
@@ -118,12 +119,12 @@ def test_steps_whose_caller_has_come_are_left_to_it():
     play = Play(100)
     served = tool("t", 2, 3, id="served", parent="call", flags=REMOTE)
     for span in spans(served, tool("u", 4, 5, id="lost", parent="gone", flags=LOCAL), trace=name_of(1)):
-        play.assembler.add(span, play.now)
+        play.assembler.add([span], play.now)
     play.wait(IDLE + LATE)
     assert play.assembler.hoping.spans == 2
     caller = agent("a", 0, 9, tool("t", 1, 6, id="call"), id="a")
     for span in spans(caller, service="web", trace=name_of(1)):
-        play.assembler.add(span, play.now)
+        play.assembler.add([span], play.now)
     play.assembler.hoping.hurry(100)
     assert not play.wait(1).finals
     play.wait(ROOT + LATE)
@@ -154,7 +155,7 @@ def test_only_what_is_missing_comes_too_late_afterwards(shape):
     assert play.early == [1]
     again = spans(*ORPHANS[shape], trace=name_of(1))
     below = spans(tool("late", 3, 4, id="late", parent="a" if shape == "run" else "t"), trace=name_of(1))
-    assert [play.assembler.add(span, play.now) for span in again + below] == ["duplicate"] * 2 + ["late"]
+    assert [fate(play.assembler.add([span], play.now)) for span in again + below] == ["duplicate"] * 2 + ["late"]
 
 
 @given(
