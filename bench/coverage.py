@@ -199,7 +199,7 @@ def projection(reps: int, seed: int) -> None:
 
 
 def bias(reps: int, seed: int) -> None:
-    """Runs that differ: how far the projection and s^N are off on average, and how often its interval holds the truth."""
+    """Runs that differ: how far the projection and s^N are off on average, and how often its interval holds."""
     print_head("runs differ by", "verdicts", *(f"at {n}: truth, bias, of s^N, held" for n in HORIZONS))
     for index, (name, make) in enumerate(DIFFERENT.items()):
         dice = np.random.default_rng([seed, 200 + index])
