@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -73,10 +74,16 @@ def _address(text: str) -> Address:
 def _url(text: str) -> str:
     if not text:
         return ""
-    match = _match(r"(?:(https?)://)?(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?(/[\w.~/-]*)?", text)
-    if match[3] and not 0 < int(match[3]) <= 65535:
+    host = r"\[([0-9a-fA-F:.]+)\]|[\w-]+(?:\.[\w-]+)*\.?"
+    match = _match(rf"(?:(https?)://)?(?:{host})(?::(\d{{1,5}}))?(/[\w.~/-]*)?", text)
+    scheme, numeric, port = match[1], match[2], match[3]
+    if port and not 0 < int(port) <= 65535:
         raise ValueError
-    return text if match[1] else f"http://{text}"
+    if numeric:
+        IPv6Address(numeric)
+    if not scheme and not port:  # a slip of the pen rather than a host
+        raise ValueError
+    return text if scheme else f"http://{text}"
 
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -422,7 +422,8 @@ class Config:
         "limits.forward_spool",
         SIZE,
         "1GiB",
-        "Size on disk, beside the state, of what waits to be passed on; see `forward.required`.",
+        "Size on disk, beside the state, of what waits to be passed on. With `forward.required` it must be larger than "
+        "`limits.request_size`.",
     )
     limits_rows: int = _setting(
         "limits.rows", LIMIT, "1000000", "Closed runs kept for the windows. Beyond it the oldest leave early."

@@ -53,6 +53,7 @@ def load(file: Path | None, env: Mapping[str, str], flags: Mapping[str, str]) ->
         given.update((value.setting.name, value) for value in source)
     config = Config(**{value.setting.field: value.parse() for value in given.values()})
     _check_addresses(config)
+    _check_spool(config)
     return config
 
 
@@ -141,3 +142,11 @@ def _check_addresses(config: Config) -> None:
         if address.port and address in names:
             raise ConfigError(f"{setting.name} and {names[address]} are both {address}; give one another port")
         names[address] = setting.name
+
+
+def _check_spool(config: Config) -> None:
+    if config.forward_required and config.limits_forward_spool <= config.limits_request_size:
+        raise ConfigError(
+            "limits.forward_spool is no larger than limits.request_size: with forward.required a request that never "
+            "fits would be refused for ever; make the spool larger, or requests smaller"
+        )

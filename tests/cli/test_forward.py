@@ -113,7 +113,8 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path, sink: Sink) 
 def test_a_full_spool(serve: Serve, required: bool) -> None:
     sink = HttpSink().start()
     sink.let_go.clear()
-    settings = {"LIMITS_FORWARD_SPOOL": "16KiB", "FORWARD_REQUIRED": str(required).lower()}
+    limits = {"LIMITS_FORWARD_SPOOL": "16KiB", "LIMITS_REQUEST_SIZE": "15KiB"}
+    settings = {**limits, "FORWARD_REQUIRED": str(required).lower()}
     env = {f"OTELSCORE_{name}": text for name, text in settings.items()}
     server = serve("--forward", sink.url, env={**protocol(sink), **env})
     load = Load(3, 20)

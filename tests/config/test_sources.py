@@ -40,7 +40,7 @@ def test_where_to_pass_on_is_a_url_and_may_be_without_http(file: Path) -> None:
     assert (config.forward_endpoint, config.events_endpoint) == ("https://a/otlp", "http://[::1]:4317")
     assert config.forward_headers == (("k", "v=w"),)
     assert (config.forward_tls_ca_file, config.forward_required) == ("ca.pem", True)
-    for wrong in ("ftp://a", "http://", "a:0", "a:99999", "http://user@a", "a b"):
+    for wrong in ("nonsense", "ftp://a", "http://", "a:0", "a:99999", "http://user@a", "a b", "http://a..b", "[:::]:1"):
         assert "forward.endpoint: expected" in error_of(flags={"forward.endpoint": wrong})
 
 
@@ -199,6 +199,13 @@ def test_two_doors_cannot_have_the_same_address() -> None:
     assert message == "http.endpoint and grpc.endpoint are both 127.0.0.1:4317; give one another port"
     free = {"grpc.endpoint": "127.0.0.1:0", "http.endpoint": "127.0.0.1:0"}
     assert load(None, {}, free).http_endpoint == Address("127.0.0.1", 0)
+
+
+def test_where_all_must_be_passed_on_the_largest_request_fits_into_the_spool() -> None:
+    tight = {"OTELSCORE_LIMITS_FORWARD_SPOOL": "20MiB"}
+    assert load(None, tight, {}).limits_forward_spool == load(None, {}, {}).limits_request_size
+    message = error_of(env={**tight, "OTELSCORE_FORWARD_REQUIRED": "true"})
+    assert message.startswith("limits.forward_spool is no larger than limits.request_size")
 
 
 @given(st.sampled_from(SETTINGS), st.text())
