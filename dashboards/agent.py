@@ -5,8 +5,10 @@ from __future__ import annotations
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import frame
+from dashboards.faults import FAULTS
 from dashboards.panels import (
     BAD,
+    ERROR_CLASSES,
     FAILURE,
     FAIR,
     GOOD,
@@ -15,13 +17,13 @@ from dashboards.panels import (
     RESPONSES,
     STEP_SUCCESS,
     SUCCESS,
-    Column,
     bars,
     curve,
+    durations,
+    flow,
     lines,
     note,
     number,
-    rows,
 )
 from dashboards.queries import (
     ONE_AGENT,
@@ -33,19 +35,20 @@ from dashboards.queries import (
     gauge,
     grown,
     implied_success,
-    per_minute,
     pooled,
-    quantile,
     responses,
     share,
     step_success,
     tool_or_model,
 )
+from dashboards.tables import Column, graded, rows, tally
 
 ERRORS = {"none": GOOD, "recovered": FAIR, "unrecovered": BAD}
 
 _STEPS = counter("steps_total", ONE_AGENT)
 _FAILED = counter("step_errors_total", ONE_AGENT)
+_GOOD = counter("steps_total", ONE_AGENT, 'outcome="ok"')
+_NOT_MADE_GOOD = counter("step_errors_total", ONE_AGENT, 'recovered!="true"')
 _RUNS_TOTAL = counter("trajectories_total", ONE_AGENT)
 _JUDGED = counter("judged_trajectories_total", ONE_AGENT)
 
@@ -54,19 +57,19 @@ _NUMBERS = [
     number(
         "Step success",
         "Share of steps (tool, retrieval and model calls) that did not fail.",
-        Query(step_success(ONE_AGENT)),
+        step_success(ONE_AGENT),
         levels=STEP_SUCCESS,
     ),
     number(
         "Implied at $horizon steps",
         "Step success to the power of the horizon. Naive: to compare agents and versions by, not a forecast.",
-        Query(implied_success(ONE_AGENT)),
+        implied_success(ONE_AGENT),
         levels=SUCCESS,
     ),
     number(
         "Survival at $horizon steps",
         "Share of runs without an unrecovered failure in their first so many steps (Kaplan-Meier).",
-        Query(at_horizon("survival_ratio", ONE_AGENT, "window_trajectories")),
+        at_horizon("survival_ratio", ONE_AGENT, "window_trajectories"),
         levels=SUCCESS,
         no_value="too few runs",
     ),
@@ -74,21 +77,21 @@ _NUMBERS = [
         "Projected at $horizon steps",
         "Share of tasks that runs of so many steps will pass, judging by verdicts; needs 20 of them, with both "
         "outcomes, and 10 of runs that had so many steps.",
-        Query(at_horizon("projected_success_ratio", ONE_AGENT, "window_verdicts")),
+        at_horizon("projected_success_ratio", ONE_AGENT, "window_verdicts"),
         levels=SUCCESS,
         no_value="too few verdicts",
     ),
     number(
         "Silent failures",
         "Share of judged runs that failed their task although nothing in the run says so.",
-        Query(pooled("silent_failure_ratio", ONE_AGENT, "window_verdicts")),
+        pooled("silent_failure_ratio", ONE_AGENT, "window_verdicts"),
         levels=FAILURE,
         no_value="no verdicts",
     ),
     number(
         "Half-life",
         "Steps after which half of all tasks are failed, judging by verdicts; may lie far beyond any run seen.",
-        Query(pooled("half_life_steps", ONE_AGENT, "window_verdicts")),
+        pooled("half_life_steps", ONE_AGENT, "window_verdicts"),
         unit="none",
         decimals=0,
         no_value="too few verdicts",
@@ -132,6 +135,7 @@ _SURVIVAL = curve(
         "projected": "purple",
         "extrapolated survival": GOOD,
     },
+    right="implied",
     dashed=["implied", "extrapolated survival"],
     bands=[("survival, lower", "survival, upper"), ("error-free, lower", "error-free, upper")],
 )
@@ -189,12 +193,12 @@ _STEP_SUCCESS = [
         colors={"answered sanely": NEUTRAL, "made good": GOOD},
         no_value="no failed step in this window",
     ),
-    lines(
+    flow(
         "Failed steps a minute by class of error",
         "Of final runs, so two minutes behind. Dots are exemplars: they open the trace.",
-        Query(per_minute(_FAILED, "error_class"), "{{error_class}}", exemplars=True),
-        unit="short",
-        stacked=True,
+        _FAILED,
+        "error_class",
+        colors=ERROR_CLASSES,
         no_value="no failed step",
     ),
     lines(
@@ -216,21 +220,10 @@ _STEP_SUCCESS = [
                 label="tool",
                 link=("Show this tool", frame.link("otelscore-tool", tool="${__data.fields.Tool:percentencode}")),
             ),
-            Column(
-                "Success",
-                tool_or_model(share(counter("steps_total", ONE_AGENT, 'outcome="ok"'), _STEPS, "tool")),
-                levels=STEP_SUCCESS,
-                decimals=1,
-            ),
-            Column("Calls", tool_or_model(grown(_STEPS, "tool")), unit="locale", width=90, decimals=0),
-            Column("Failed", tool_or_model(grown(_FAILED, "tool")), unit="locale", width=90, decimals=0),
-            Column(
-                "Never made good",
-                tool_or_model(grown(counter("step_errors_total", ONE_AGENT, 'recovered!="true"'), "tool")),
-                unit="locale",
-                width=140,
-                decimals=0,
-            ),
+            graded("Success", tool_or_model(share(_GOOD, _STEPS, "tool")), STEP_SUCCESS),
+            tally("Calls", tool_or_model(grown(_STEPS, "tool")), width=90),
+            tally("Failed", tool_or_model(grown(_FAILED, "tool")), width=90),
+            tally("Never made good", tool_or_model(grown(_NOT_MADE_GOOD, "tool")), width=140),
         ],
         size=(12, 9),
         sort=("Success", False),
@@ -242,13 +235,7 @@ _STEP_SUCCESS = [
             Column("Tool", label="tool"),
             Column("Class", label="error_class"),
             Column("Response", label="response"),
-            Column(
-                "Failed",
-                tool_or_model(f"{grown(_FAILED, 'tool, error_class, response')} > 0.5"),
-                unit="locale",
-                width=90,
-                decimals=0,
-            ),
+            tally("Failed", tool_or_model(f"{grown(_FAILED, 'tool, error_class, response')} > 0.5"), width=90),
         ],
         size=(12, 9),
         sort=("Failed", True),
@@ -281,55 +268,52 @@ _VERDICTS = [
         colors=ERRORS,
         no_value=NO_VERDICTS,
     ),
-    lines(
+    flow(
         "Verdicts a minute",
         "Judged runs by verdict, counted when the run is final and the verdict is there.",
-        Query(per_minute(_JUDGED, "verdict"), "{{verdict}}", exemplars=True),
-        unit="short",
+        _JUDGED,
+        "verdict",
         size=(8, 8),
-        stacked=True,
         colors={"pass": GOOD, "fail": BAD},
         no_value=NO_VERDICTS,
     ),
 ]
 
 _RUNS = [
-    lines(
+    flow(
         "Runs a minute by outcome",
         "Final runs, so two minutes behind. Incomplete: the end never came; look for lost spans or killed agents.",
-        Query(per_minute(_RUNS_TOTAL, "outcome"), "{{outcome}}", exemplars=True),
-        unit="short",
+        _RUNS_TOTAL,
+        "outcome",
         size=(8, 9),
-        stacked=True,
         colors={"completed": GOOD, "failed": BAD, "incomplete": "orange"},
     ),
     bars(
         "Steps of a run",
         "Runs of the window by their number of steps: up to so many, and more than the bar before.",
-        Query(buckets("trajectory_steps", ONE_AGENT), "{{le}}", format="heatmap"),
+        buckets("trajectory_steps", ONE_AGENT),
     ),
     bars(
         "Step success of a run",
         "Runs of the window by the share of their steps that did not fail: up to so much, and more than the bar "
         "before. A mean hides whether all runs are a little bad or a few are very bad.",
-        Query(buckets("trajectory_step_success_ratio", ONE_AGENT), "{{le}}", format="heatmap"),
+        buckets("trajectory_step_success_ratio", ONE_AGENT),
     ),
-    lines(
+    durations(
         "Duration of runs",
         "Median and 95th percentile. Dots are exemplars: they open the trace.",
-        Query(quantile(0.5, "trajectory_duration_seconds", ONE_AGENT), "median", exemplars=True),
-        Query(quantile(0.95, "trajectory_duration_seconds", ONE_AGENT), "95%"),
-        unit="s",
-        colors={"median": NEUTRAL, "95%": "purple"},
+        "trajectory_duration_seconds",
+        ONE_AGENT,
+        0.95,
     ),
-    lines(
+    durations(
         "Delay of verdicts",
         "Median and 95th percentile of the time from the end of a run to its verdict: how late all that is made from "
         "verdicts is.",
-        Query(quantile(0.5, "verdict_delay_seconds", ONE_AGENT), "median"),
-        Query(quantile(0.95, "verdict_delay_seconds", ONE_AGENT), "95%"),
-        unit="s",
-        colors={"median": NEUTRAL, "95%": "purple"},
+        "verdict_delay_seconds",
+        ONE_AGENT,
+        0.95,
+        exemplars=False,
         no_value=NO_VERDICTS,
     ),
 ]
@@ -355,25 +339,11 @@ _VERSIONS = [
         f"Final runs of the window. {_WITH_LABEL}",
         [
             Column("Version", label=_BY_VERSION, width=110),
-            Column(
-                "Step success", _of_versions("steps_total", 'outcome="ok"'), levels=STEP_SUCCESS, decimals=2, width=120
-            ),
+            graded("Step success", _of_versions("steps_total", 'outcome="ok"'), STEP_SUCCESS, width=120, decimals=2),
             Column("Made good", _of_versions("step_errors_total", 'recovered="true"'), decimals=1, width=110),
-            Column(
-                "Hard failures",
-                _of_versions("trajectories_total", 'outcome="failed"'),
-                levels=FAILURE,
-                decimals=1,
-                width=120,
-            ),
-            Column(
-                "Tasks passed",
-                _of_versions("judged_trajectories_total", 'verdict="pass"'),
-                width=120,
-                levels=SUCCESS,
-                decimals=1,
-            ),
-            Column("Runs", grown(_RUNS_TOTAL, _BY_VERSION), unit="locale", width=80, decimals=0),
+            graded("Hard failures", _of_versions("trajectories_total", 'outcome="failed"'), FAILURE, width=120),
+            graded("Tasks passed", _of_versions("judged_trajectories_total", 'verdict="pass"'), SUCCESS, width=120),
+            tally("Runs", grown(_RUNS_TOTAL, _BY_VERSION), width=80),
         ],
         size=(12, 8),
         sort=("Version", True),
@@ -393,5 +363,6 @@ def agent() -> Dashboard:
             ("Verdicts", _VERDICTS),
             ("Runs", _RUNS),
             ("Versions", _VERSIONS),
+            ("Faults injected on purpose", FAULTS),
         ],
     )

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import frame
 from dashboards.panels import (
+    ERROR_CLASSES,
     FAILURE,
     NO_VERDICTS,
     SHOULD_BE_ZERO,
     STEP_SUCCESS,
     SUCCESS,
-    Column,
+    count,
+    flow,
     lines,
     number,
-    rows,
 )
 from dashboards.queries import (
+    AGENT,
+    AGENT_NAME,
     AGENTS,
     INSTANCES,
     Query,
@@ -25,52 +31,37 @@ from dashboards.queries import (
     gauge,
     grown,
     implied_success,
-    per_minute,
     pooled,
     share,
     step_success,
     total,
 )
+from dashboards.tables import Column, graded, rows, tally
 
-BY = "service_name, agent"
-NAME = "{{agent}} ({{service_name}})"
-_TO_AGENT = frame.link(
-    "otelscore-agent",
-    "horizon",
-    service_name="${__data.fields.Service:percentencode}",
-    agent="${__data.fields.Agent:percentencode}",
-)
+_RUNS = gauge("window_trajectories", AGENTS)
+_SILENT = "silent_failure_ratio"
 
 _NUMBERS = [
     number(
-        "Agents",
-        "Agents with a run in the window.",
-        Query(f"count({total(BY, gauge('window_trajectories', AGENTS))} > 0)"),
-        unit="none",
-        sparkline=False,
+        "Agents", "Agents with a run in the window.", f"count({total(AGENT, _RUNS)} > 0)", unit="none", sparkline=False
     ),
-    number(
-        "Runs",
-        "Runs that closed in the window.",
-        Query(total("", gauge("window_trajectories", AGENTS))),
-        unit="locale",
-    ),
+    number("Runs", "Runs that closed in the window.", total("", _RUNS), unit="locale"),
     number(
         "Step success",
         "Share of steps (tool, retrieval and model calls) that did not fail, over all agents shown.",
-        Query(step_success(AGENTS)),
+        step_success(AGENTS),
         levels=STEP_SUCCESS,
     ),
     number(
         "Worst agent at $horizon steps",
         "Implied success of the worst agent shown: its step success to the power of the horizon.",
-        Query(f"min({implied_success(AGENTS, BY)})"),
+        f"min({implied_success(AGENTS, AGENT)})",
         levels=SUCCESS,
     ),
     number(
         "Tasks passed",
         "Share of the verdicts of the window that say pass. Without an evaluator there are none.",
-        Query(pooled("task_pass_ratio", AGENTS, "window_verdicts")),
+        pooled("task_pass_ratio", AGENTS, "window_verdicts"),
         levels=SUCCESS,
         no_value="no verdicts",
     ),
@@ -78,11 +69,22 @@ _NUMBERS = [
         "Silent failures",
         "Share of judged runs that failed their task although nothing in the run says so. Without an evaluator nobody "
         "knows.",
-        Query(pooled("silent_failure_ratio", AGENTS, "window_verdicts")),
+        pooled(_SILENT, AGENTS, "window_verdicts"),
         levels=FAILURE,
         no_value="no verdicts",
     ),
 ]
+
+_TO_AGENT = frame.link(
+    "otelscore-agent",
+    "horizon",
+    service_name="${__data.fields.Service:percentencode}",
+    agent="${__data.fields.Agent:percentencode}",
+)
+
+_PROJECTED = at_horizon("projected_success_ratio", AGENTS, "window_verdicts", AGENT)
+_HARD = pooled("hard_failure_ratio", AGENTS, "window_trajectories", AGENT)
+_INCOMPLETE = pooled("incomplete_ratio", AGENTS, "window_trajectories", AGENT)
 
 _TABLE = rows(
     "Agents, worst first",
@@ -93,95 +95,65 @@ _TABLE = rows(
     [
         Column("Agent", label="agent", link=("Show this agent", _TO_AGENT), width=160),
         Column("Service", label="service_name", width=110),
-        Column("Trend", implied_success(AGENTS, BY), course=True),
-        Column("Implied success", implied_success(AGENTS, BY), levels=SUCCESS, decimals=1, loud=True, width=130),
-        Column(
-            "Projected success",
-            at_horizon("projected_success_ratio", AGENTS, "window_verdicts", BY),
-            levels=SUCCESS,
-            decimals=1,
-            loud=True,
-            width=140,
-        ),
-        Column("Step success", step_success(AGENTS, BY), levels=STEP_SUCCESS, decimals=2, width=120),
-        Column(
-            "Silent failures",
-            pooled("silent_failure_ratio", AGENTS, "window_verdicts", BY),
-            levels=FAILURE,
-            decimals=1,
-            width=120,
-        ),
-        Column(
-            "Hard failures",
-            pooled("hard_failure_ratio", AGENTS, "window_trajectories", BY),
-            levels=FAILURE,
-            decimals=1,
-            width=120,
-        ),
-        Column(
-            "Incomplete",
-            pooled("incomplete_ratio", AGENTS, "window_trajectories", BY),
-            levels=FAILURE,
-            decimals=1,
-            width=110,
-        ),
-        Column("Runs", total(BY, gauge("window_trajectories", AGENTS)), unit="locale", width=80),
-        Column("Verdicts", total(BY, gauge("window_verdicts", AGENTS)), unit="locale", width=90),
+        Column("Trend", implied_success(AGENTS, AGENT), course=True),
+        Column("Implied success", implied_success(AGENTS, AGENT), levels=SUCCESS, decimals=1, loud=True, width=130),
+        Column("Projected success", _PROJECTED, levels=SUCCESS, decimals=1, loud=True, width=140),
+        graded("Step success", step_success(AGENTS, AGENT), STEP_SUCCESS, width=120, decimals=2),
+        graded("Silent failures", pooled(_SILENT, AGENTS, "window_verdicts", AGENT), FAILURE, width=120),
+        graded("Hard failures", _HARD, FAILURE, width=120),
+        graded("Incomplete", _INCOMPLETE, FAILURE, width=110),
+        tally("Runs", total(AGENT, _RUNS), width=80),
+        tally("Verdicts", total(AGENT, gauge("window_verdicts", AGENTS)), width=90),
     ],
     size=(24, 7),
     sort=("Implied success", False),
 )
 
+
+def _each(title: str, description: str, expr: str, **more: Any) -> timeseries.Panel:
+    """A curve for each agent."""
+    return lines(title, description, Query(expr, AGENT_NAME), **more)
+
+
 _COURSES = [
-    lines(
+    _each(
         "Implied success at $horizon steps",
         "Step success to the power of the horizon. Naive: it takes every failed step for the end of the run. Compare "
         "agents with it, do not forecast.",
-        Query(implied_success(AGENTS, BY), NAME),
+        implied_success(AGENTS, AGENT),
         top=1,
     ),
-    lines(
+    _each(
         "Projected success at $horizon steps",
         "Share of tasks that runs of so many steps will pass, judging by verdicts. The one to alert on.",
-        Query(at_horizon("projected_success_ratio", AGENTS, "window_verdicts", BY), NAME),
+        _PROJECTED,
         top=1,
         no_value=NO_VERDICTS,
     ),
-    lines(
+    _each(
         "Silent failures",
         "Share of judged runs that failed their task although they completed and left no error unrecovered.",
-        Query(pooled("silent_failure_ratio", AGENTS, "window_verdicts", BY), NAME),
+        pooled(_SILENT, AGENTS, "window_verdicts", AGENT),
         no_value=NO_VERDICTS,
     ),
-    lines(
+    _each(
         "Failures never made good",
         "Share of steps whose failure the agent did not get over: the same tool never succeeded later in the run.",
-        Query(
-            share(
-                counter("step_errors_total", AGENTS, 'recovered!="true"'),
-                counter("steps_total", AGENTS),
-                BY,
-            ),
-            NAME,
-        ),
+        share(counter("step_errors_total", AGENTS, 'recovered!="true"'), counter("steps_total", AGENTS), AGENT),
     ),
-    lines(
+    flow(
         "Runs a minute",
         "Final runs, so two minutes behind. A line that ends is an agent that fell silent.",
-        Query(per_minute(counter("trajectories_total", AGENTS), BY), NAME, exemplars=True),
-        unit="short",
-        stacked=True,
+        counter("trajectories_total", AGENTS),
+        AGENT,
+        legend=AGENT_NAME,
     ),
-    lines(
+    flow(
         "Failed steps a minute by class",
         "Which kind of error, over all agents shown. Dots are exemplars: they open the trace.",
-        Query(
-            per_minute(counter("step_errors_total", AGENTS), "error_class"),
-            "{{error_class}}",
-            exemplars=True,
-        ),
-        unit="short",
-        stacked=True,
+        counter("step_errors_total", AGENTS),
+        "error_class",
+        colors=ERROR_CLASSES,
     ),
 ]
 
@@ -189,38 +161,31 @@ _OTELSCORE = [
     number(
         "otelscores that answer",
         "Instances that Prometheus can scrape.",
-        Query(f"count({counter('build_info', INSTANCES)})"),
+        f"count({counter('build_info', INSTANCES)})",
         unit="none",
         size=(6, 4),
         sparkline=False,
     ),
-    number(
+    count(
         "Refused requests in the window",
         "Senders retry these, but look at the otelscore dashboard: a limit was reached, or the disk is full.",
-        Query(grown(counter("requests_total", INSTANCES, 'result="refused"'))),
-        unit="locale",
+        grown(counter("requests_total", INSTANCES, 'result="refused"')),
         levels=SHOULD_BE_ZERO,
         size=(6, 4),
-        decimals=0,
     ),
     number(
         "Late spans",
         "Share of spans that came after their run was final and changed nothing.",
-        Query(
-            share(
-                counter("spans_total", INSTANCES, 'fate="late"'),
-                counter("spans_total", INSTANCES),
-            )
-        ),
+        share(counter("spans_total", INSTANCES, 'fate="late"'), counter("spans_total", INSTANCES)),
         levels=FAILURE,
         size=(6, 4),
     ),
     number(
         "Steps that count",
         "Which kinds of steps a horizon counts (the setting step_kinds).",
-        Query(counter("horizon_info", INSTANCES), "{{step_kinds}}"),
+        counter("horizon_info", INSTANCES),
         unit="none",
-        names=True,
+        names="{{step_kinds}}",
         sparkline=False,
         size=(6, 4),
     ),

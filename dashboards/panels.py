@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models import dashboard as m
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
-from dashboards.queries import Query
+from dashboards.queries import Query, per_minute, quantile
 
 DATASOURCE = c.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -40,6 +40,19 @@ RESPONSES = {
 }
 """The sane ones in cool colours, the others in warm ones."""
 
+ERROR_CLASSES = {
+    "timeout": "purple",
+    "rate_limit": "orange",
+    "unavailable": "red",
+    "auth": "blue",
+    "not_found": "yellow",
+    "invalid_arguments": "green",
+    "malformed_result": "light-blue",
+    "cancelled": "dark-purple",
+    "unknown": "text",
+}
+"""Of all classes, so that one has the same colour in every panel."""
+
 _FORMATS = {
     "series": PromQueryFormat.TIME_SERIES,
     "table": PromQueryFormat.TABLE,
@@ -55,7 +68,7 @@ def _target(query: Query, ref: str) -> Dataquery:
     return target.instant() if query.format != "series" else target.range()
 
 
-def _fill(panel: _Panel, title: str, description: str, queries: Sequence[Query], size: tuple[int, int]) -> _Panel:
+def fill(panel: _Panel, title: str, description: str, queries: Sequence[Query], size: tuple[int, int]) -> _Panel:
     panel.title(title).description(description).datasource(DATASOURCE).span(size[0]).height(size[1])
     for i, query in enumerate(queries):
         panel.with_target(_target(query, chr(ord("A") + i)))
@@ -80,7 +93,7 @@ def _tooltip() -> common.VizTooltipOptions:
     return common.VizTooltipOptions().mode(c.TooltipDisplayMode.MULTI).sort(c.SortOrder.DESCENDING)
 
 
-def _fixed(color: str) -> dict[str, str]:
+def fixed(color: str) -> dict[str, str]:
     return {"mode": "fixed", "fixedColor": color}
 
 
@@ -106,7 +119,7 @@ def lines(
         colors: by the names that legends give.
         band: names of a lower and an upper bound, drawn as an area.
     """
-    panel = _fill(timeseries.Panel(), title, description, queries, size).unit(unit).no_value(no_value)
+    panel = fill(timeseries.Panel(), title, description, queries, size).unit(unit).no_value(no_value)
     panel.legend(_legend()).tooltip(_tooltip())
     panel.color_scheme(_palette()).line_width(0 if stacked or shares else 2).show_points(c.VisibilityMode.NEVER)
     panel.fill_opacity(60 if stacked or shares else 0)
@@ -120,7 +133,7 @@ def lines(
     elif bottom == 0 and unit == "short":
         panel.axis_soft_max(1)  # else counts of nothing go up to 100
     for name, color in (colors or {}).items():
-        panel.override_by_name(name, [m.DynamicConfigValue("color", _fixed(color))])
+        panel.override_by_name(name, [m.DynamicConfigValue("color", fixed(color))])
     if band:
         _draw_band(panel, *band)
     return panel
@@ -145,12 +158,16 @@ def curve(
     curves: Mapping[str, Query],
     size: tuple[int, int],
     colors: Mapping[str, str],
+    right: str,
     dashed: Sequence[str] = (),
     bands: Sequence[tuple[str, str]] = (),
     no_value: str = FEW_RUNS,
 ) -> trend.Panel:
-    """Ratios over a label that is a number: one table query for each curve, joined by the label `x`."""
-    panel = _fill(trend.Panel(), title, description, list(curves.values()), size)
+    """Ratios over a label that is a number: one table query for each curve, joined by the label `x`.
+
+    The curve named `right` has the scale repeated at the right, without which the last number below would be cut off.
+    """
+    panel = fill(trend.Panel(), title, description, list(curves.values()), size)
     panel.unit("percentunit").no_value(no_value).x_field(x).color_scheme(_palette())
     panel.axis_soft_min(0).axis_soft_max(1)  # min and max would bound the steps, too
     panel.line_width(2).show_points(c.VisibilityMode.ALWAYS).point_size(6).span_nulls(True)
@@ -159,15 +176,16 @@ def curve(
     if len(curves) == 1:
         names["Value"] = names["Value #A"]
     panel.with_transformation(m.DataTransformerConfig(id_val="merge", options={}))
-    panel.with_transformation(_transformation("convertFieldType", fields={}, conversions=[_as_number(x)]))
-    panel.with_transformation(_transformation("sortBy", fields={}, sort=[{"field": x}]))
-    panel.with_transformation(_transformation("organize", excludeByName={"Time": True}, renameByName=names))
+    panel.with_transformation(transformation("convertFieldType", fields={}, conversions=[_as_number(x)]))
+    panel.with_transformation(transformation("sortBy", fields={}, sort=[{"field": x}]))
+    panel.with_transformation(transformation("organize", excludeByName={"Time": True}, renameByName=names))
     panel.override_by_name(x, [m.DynamicConfigValue("unit", "none"), m.DynamicConfigValue("custom.axisLabel", x)])
     for name, color in colors.items():
-        panel.override_by_name(name, [m.DynamicConfigValue("color", _fixed(color))])
+        panel.override_by_name(name, [m.DynamicConfigValue("color", fixed(color))])
     for name in dashed:
         style = {"fill": "dash", "dash": [6, 6]}
         panel.override_by_name(name, [m.DynamicConfigValue("custom.lineStyle", style)])
+    panel.override_by_name(right, [m.DynamicConfigValue("custom.axisPlacement", "right")])
     for lower, upper in bands:
         _draw_band(panel, lower, upper)
         hidden_points = [m.DynamicConfigValue("custom.showPoints", "never")]
@@ -176,7 +194,7 @@ def curve(
     return panel
 
 
-def _transformation(name: str, **options: Any) -> m.DataTransformerConfig:
+def transformation(name: str, **options: Any) -> m.DataTransformerConfig:
     return m.DataTransformerConfig(id_val=name, options=options)
 
 
@@ -187,7 +205,7 @@ def _as_number(field: str) -> dict[str, str]:
 def number(
     title: str,
     description: str,
-    query: Query,
+    expr: str,
     *,
     unit: str = "percentunit",
     levels: Steps = PLAIN,
@@ -195,130 +213,80 @@ def number(
     decimals: float | None = None,
     no_value: str = "–",
     sparkline: bool = True,
-    names: bool = False,
+    names: str = "",
 ) -> stat.Panel:
-    """The last value, large, before its course. `names` shows the legend's text instead of the value."""
-    panel = _fill(stat.Panel(), title, description, [query], size).unit(unit).no_value(no_value)
+    """The last value, large, before its course. `names` is a legend, whose text is shown instead of the value."""
+    panel = fill(stat.Panel(), title, description, [Query(expr, names)], size).unit(unit).no_value(no_value)
     panel.thresholds(thresholds(levels)).color_mode(c.BigValueColorMode.VALUE)
     panel.color_scheme(dashboard.FieldColor().mode(m.FieldColorModeId.THRESHOLDS))
     panel.graph_mode(c.BigValueGraphMode.AREA if sparkline else c.BigValueGraphMode.NONE)
     panel.text_mode(c.BigValueTextMode.NAME if names else c.BigValueTextMode.VALUE)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
-    if names:
-        panel.text(common.VizTextDisplayOptions().value_size(20))
+    panel.text(common.VizTextDisplayOptions().value_size(20 if names else 34))  # the course stays below it
     if decimals is not None:
         panel.decimals(decimals)
     return panel
 
 
-def bars(
+def count(
     title: str,
     description: str,
-    query: Query,
+    expr: str,
     *,
-    unit: str = "short",
-    size: tuple[int, int] = (8, 9),
+    levels: Steps = PLAIN,
+    size: tuple[int, int] = (4, 5),
+    no_value: str = "–",
+) -> stat.Panel:
+    """A whole number, large."""
+    return number(title, description, expr, unit="locale", decimals=0, levels=levels, size=size, no_value=no_value)
+
+
+def flow(
+    title: str,
+    description: str,
+    series: str,
+    by: str,
+    *,
+    legend: str = "",
+    size: tuple[int, int] = (12, 8),
     no_value: str = "no data",
-) -> bargauge.Panel:
-    """One horizontal bar for each series, at the end of the time range."""
-    panel = _fill(bargauge.Panel(), title, description, [query], size).unit(unit).no_value(no_value).min(0)
+    exemplars: bool = True,
+    colors: Mapping[str, str] | None = None,
+) -> timeseries.Panel:
+    """What a counter counts in a minute by a label, stacked; `legend` is the label's value, where it is not said."""
+    query = Query(per_minute(series, by), legend or f"{{{{{by}}}}}", exemplars=exemplars)
+    return lines(title, description, query, unit="short", size=size, stacked=True, no_value=no_value, colors=colors)
+
+
+_QUANTILES = {0.5: ("median", NEUTRAL), 0.95: ("95%", "purple"), 0.99: ("99%", BAD)}
+
+
+def durations(
+    title: str,
+    description: str,
+    histogram: str,
+    who: str,
+    *quantiles: float,
+    no_value: str = "no data",
+    exemplars: bool = True,
+) -> timeseries.Panel:
+    """Quantiles of a histogram of seconds, from the median on, which has the exemplars."""
+    shown = {q: _QUANTILES[q] for q in (0.5, *quantiles)}
+    queries = [
+        Query(quantile(q, histogram, who), name, exemplars=exemplars and q == 0.5) for q, (name, _) in shown.items()
+    ]
+    return lines(title, description, *queries, unit="s", colors=dict(shown.values()), no_value=no_value)
+
+
+def bars(title: str, description: str, expr: str) -> bargauge.Panel:
+    """One horizontal bar for each bucket of a histogram, at the end of the time range."""
+    query = Query(expr, "≤ {{le}}", format="heatmap")
+    panel = fill(bargauge.Panel(), title, description, [query], (8, 9)).unit("short").no_value("no data").min(0)
+    panel.override_by_name("≤ +Inf", [m.DynamicConfigValue("displayName", "more")])
     panel.color_scheme(dashboard.FieldColor().mode(m.FieldColorModeId.FIXED).fixed_color(NEUTRAL)).decimals(0)
     panel.orientation(c.VizOrientation.HORIZONTAL).display_mode(c.BarGaugeDisplayMode.BASIC)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
     return panel.show_unfilled(True).value_mode(c.BarGaugeValueMode.TEXT)
-
-
-class Column:
-    """One column of a table.
-
-    Args:
-        query: what it shows, else it shows the `label` of that name.
-        levels: thresholds; they colour the text, or the whole cell where it is `loud`.
-        link: the title and address of where a click leads.
-        course: the query's course over time as a small curve.
-    """
-
-    def __init__(
-        self,
-        title: str,
-        query: str = "",
-        *,
-        label: str = "",
-        unit: str = "percentunit",
-        levels: Steps | None = None,
-        width: int | None = None,
-        link: tuple[str, str] | None = None,
-        course: bool = False,
-        loud: bool = False,
-        decimals: int | None = None,
-    ) -> None:
-        self.title, self.query, self.label, self.unit, self.levels = title, query, label, unit, levels
-        self.width, self.link, self.course, self.loud, self.decimals = width, link, course, loud, decimals
-
-    def properties(self) -> list[m.DynamicConfigValue]:
-        found: list[tuple[str, object]] = []
-        if self.query:
-            found.append(("unit", self.unit))
-        if self.decimals is not None:
-            found.append(("decimals", self.decimals))
-        if self.levels:
-            cell = {"type": "color-background", "mode": "basic"} if self.loud else {"type": "color-text"}
-            nothing = "transparent" if self.loud else "text"
-            levels = [{"value": value, "color": nothing if value is None else color} for value, color in self.levels]
-            found += [
-                ("color", {"mode": "thresholds"}),
-                ("thresholds", {"mode": "absolute", "steps": levels}),
-                ("custom.cellOptions", cell),
-            ]
-        if self.course:
-            course = {"type": "sparkline", "hideValue": True, "fillOpacity": 15, "lineWidth": 2, "drawStyle": "line"}
-            found += [("custom.cellOptions", course), ("color", _fixed(NEUTRAL))]
-        if self.width:
-            found.append(("custom.width", self.width))
-        if self.link:
-            found.append(("links", [{"title": self.link[0], "url": self.link[1]}]))
-        return [m.DynamicConfigValue(name, value) for name, value in found]
-
-
-def rows(
-    title: str,
-    description: str,
-    columns: Sequence[Column],
-    *,
-    size: tuple[int, int],
-    sort: tuple[str, bool],
-    no_value: str = "–",
-) -> table.Panel:
-    """A table: columns with queries are joined by the labels that the others show.
-
-    Args:
-        sort: the title of a column, and whether the largest comes first.
-        no_value: in a cell without one.
-    """
-    asked = [column for column in columns if column.query]
-    queries = [Query(one.query) if one.course else Query(one.query, format="table") for one in asked]
-    panel = _fill(table.Panel(), title, description, queries, size).no_value(no_value)
-    names = {column.label: column.title for column in columns if column.label}
-    if courses := [chr(ord("A") + i) for i, column in enumerate(asked) if column.course]:
-        panel.with_transformation(
-            _transformation("timeSeriesTable", **{ref: {"stat": "lastNotNull"} for ref in courses})
-        )
-    if len(asked) > 1:
-        panel.with_transformation(_transformation("merge"))
-    for i, column in enumerate(asked):
-        ref = chr(ord("A") + i)
-        names[f"Trend #{ref}" if column.course else f"Value #{ref}" if len(asked) > 1 else "Value"] = column.title
-    order = {field: i for i, field in enumerate(sorted(names, key=lambda field: _place(columns, names[field])))}
-    panel.with_transformation(
-        _transformation("organize", excludeByName={"Time": True}, renameByName=names, indexByName=order)
-    )
-    for column in columns:
-        panel.override_by_name(column.title, column.properties())
-    return panel.sort_by([common.TableSortByFieldState().display_name(sort[0]).desc(sort[1])])
-
-
-def _place(columns: Sequence[Column], title: str) -> int:
-    return next(i for i, column in enumerate(columns) if column.title == title)
 
 
 def note(content: str, size: tuple[int, int]) -> text.Panel:

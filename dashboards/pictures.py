@@ -26,11 +26,7 @@ PAGE = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="{sty
 
 def bundle(folder: Path) -> Path:
     """The renderer as one script."""
-    subprocess.run(
-        ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--silent"],
-        cwd=RENDER,
-        check=True,
-    )
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=RENDER, check=True)
     script = folder / "page.js"
     subprocess.run(["npm", "run", "--silent", "bundle", "--", f"--outfile={script}"], cwd=RENDER, check=True)
     return script

@@ -12,6 +12,10 @@ ONE_AGENT = f'{INSTANCES}, service_name="$service_name", agent="$agent"'
 AGENTS = f'{INSTANCES}, service_name=~"$service_name", agent=~"$agent"'
 TOOL = f'{AGENTS}, tool="$tool"'
 
+AGENT = "service_name, agent"
+AGENT_NAME = "{{agent}} ({{service_name}})"
+"""By what agents are told apart where several are shown, and how a legend names them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import frame
-from dashboards.panels import BAD, FAILURE, GOOD, NEUTRAL, SHOULD_BE_ZERO, Column, lines, number, rows
+from dashboards.panels import BAD, FAILURE, GOOD, NEUTRAL, SHOULD_BE_ZERO, count, lines, number
 from dashboards.queries import INSTANCES, Query, counter, grown, per_minute, rate, share, total
+from dashboards.tables import Column, rows
 
 _SPANS = counter("spans_total", INSTANCES)
 _REQUESTS = counter("requests_total", INSTANCES)
@@ -26,50 +30,57 @@ def process(name: str) -> str:
     return f"{name}{{{INSTANCES}}} {_OURS}"
 
 
+def _requests(result: str) -> str:
+    """Those of the window that ended so."""
+    return grown(own("requests_total", f'result=~"{result}"'))
+
+
 _NUMBERS = [
     number(
         "Instances that answer",
         "otelscores that Prometheus can scrape; below are those that it could in the window.",
-        Query(f"count({own('build_info')})"),
+        f"count({own('build_info')})",
         unit="none",
         sparkline=False,
     ),
     number(
         "Spans a second",
         "Spans in acknowledged requests, over all instances.",
-        Query(rate(own("spans_received_total"))),
+        rate(own("spans_received_total")),
         unit="short",
     ),
-    number(
-        "Refused requests",
-        "Requests of the window that were refused. Their senders try again; when it lasts, data is lost there.",
-        Query(grown(own("requests_total", 'result="refused"'))),
-        unit="locale",
-        levels=SHOULD_BE_ZERO,
-        decimals=0,
-    ),
-    number(
-        "Failed or rejected requests",
-        "Requests of the window that could not be read or served. They are lost: repair their sender.",
-        Query(grown(own("requests_total", 'result=~"rejected|failed"'))),
-        unit="locale",
-        levels=SHOULD_BE_ZERO,
-        decimals=0,
+    *(
+        count(title, description, expr, levels=SHOULD_BE_ZERO, size=(3, 5))
+        for title, description, expr in (
+            (
+                "Refused requests",
+                "Requests of the window that were refused. Their senders try again; when it lasts, data is lost there.",
+                _requests("refused"),
+            ),
+            (
+                "Lost requests",
+                "Requests of the window that could not be read or served. They are lost: repair their sender.",
+                _requests("rejected|failed"),
+            ),
+            (
+                "Turned away",
+                "Requests of the window that brought no token that is known (auth). They are lost: give their sender "
+                "one, or look at who it is.",
+                _requests("unauthenticated"),
+            ),
+            (
+                "Limits reached",
+                "Times in the window that a limit was reached; below is which.",
+                grown(own("limit_reached_total")),
+            ),
+        )
     ),
     number(
         "Late spans",
         "Share of spans of the window that came after their run was final and changed nothing. Raise late_window, or "
         "look at what holds them up.",
-        Query(share(own("spans_total", 'fate="late"'), _SPANS)),
+        share(own("spans_total", 'fate="late"'), _SPANS),
         levels=FAILURE,
-    ),
-    number(
-        "Limits reached",
-        "Times in the window that a limit was reached; below is which.",
-        Query(grown(own("limit_reached_total"))),
-        unit="locale",
-        levels=SHOULD_BE_ZERO,
-        decimals=0,
     ),
 ]
 
@@ -115,7 +126,7 @@ _INTAKE = [
     ),
     lines(
         "Requests a second by result",
-        "OTLP requests. Refused: the sender tries again. Rejected or failed: the data is lost.",
+        "OTLP requests. Refused: the sender tries again. Rejected, failed or unauthenticated: the data is lost.",
         Query(rate(_REQUESTS, "signal, transport, result") + " > 0", "{{signal}} over {{transport}}: {{result}}"),
         unit="reqps",
         no_value="no request",
@@ -141,91 +152,83 @@ _INTAKE = [
     ),
 ]
 
+
+def _held(title: str, description: str, *queries: Query, unit: str = "short", **more: Any) -> timeseries.Panel:
+    """What each instance has now."""
+    return lines(title, description, *queries, unit=unit, size=(8, 8), **more)
+
+
+_INSTANCE = "{{instance}}"
+
 _HELD = [
-    lines(
+    _held(
         "Open spans",
         "Held for runs that can still change. At limits.open_spans requests are refused.",
-        Query(own("open_spans"), "{{instance}}"),
-        unit="short",
-        size=(8, 8),
+        Query(own("open_spans"), _INSTANCE),
     ),
-    lines(
-        "Open runs",
-        "Runs that are not over.",
-        Query(own("open_trajectories"), "{{instance}}"),
-        unit="short",
-        size=(8, 8),
-    ),
-    lines(
+    _held("Open runs", "Runs that are not over.", Query(own("open_trajectories"), _INSTANCE)),
+    _held(
         "Age of the oldest open run",
         "Should stay below the longest run plus idle_timeout.",
-        Query(own("oldest_open_trajectory_age_seconds"), "{{instance}}"),
+        Query(own("oldest_open_trajectory_age_seconds"), _INSTANCE),
         unit="s",
-        size=(8, 8),
     ),
-    lines(
+    _held(
         "Rows",
         "Closed runs, and verdicts, held for the windows. At limits.rows the oldest leave early.",
         Query(own("rows"), "{{stream}} ({{instance}})"),
-        unit="short",
-        size=(8, 8),
     ),
-    lines(
+    _held(
         "Waiting",
         "Verdicts that wait for their run, and spans that log records spoke of. What only grows names traces that "
         "never come here.",
         Query(own("verdicts_pending"), "verdicts ({{instance}})"),
         Query(own("log_facts_pending"), "log facts ({{instance}})"),
-        unit="short",
-        size=(8, 8),
     ),
-    lines(
+    _held(
         "State on disk",
         "Of its limit (limits.state). At nine tenths the oldest closed runs leave early, at the limit requests are "
         "refused.",
-        Query(f"{own('state_bytes')} / {own('state_limit_bytes')}", "{{instance}}"),
-        size=(8, 8),
+        Query(f"{own('state_bytes')} / {own('state_limit_bytes')}", _INSTANCE),
+        unit="percentunit",
         top=1,
         no_value="nothing is kept on disk (state: none)",
     ),
 ]
 
-_NOT_FORWARDING = "nothing is passed on (--forward is not set)"
+
+def _passed(title: str, description: str, *queries: Query, unit: str = "short", **more: Any) -> timeseries.Panel:
+    """What --forward does."""
+    no_value = "nothing is passed on (--forward is not set)"
+    return lines(title, description, *queries, unit=unit, size=(6, 8), no_value=no_value, **more)
+
 
 _FORWARDED = [
-    lines(
+    _passed(
         "Requests passed on a second",
         "What the backend of --forward has taken.",
         Query(rate(own("forwarded_requests_total"), "signal"), "{{signal}}"),
         unit="reqps",
-        size=(6, 8),
-        no_value=_NOT_FORWARDING,
     ),
-    lines(
+    _passed(
         "Trouble with the backend, a minute",
         "Attempts that failed are made again; what is lost to the backend was rejected by it, or found the spool full.",
         Query(per_minute(own("forward_failures_total"), "reason"), "failed: {{reason}}"),
         Query(per_minute(own("forward_dropped_requests_total"), "reason"), "lost: {{reason}}"),
-        unit="short",
-        size=(6, 8),
-        no_value=_NOT_FORWARDING,
     ),
-    lines(
+    _passed(
         "Spool",
         "Of its limit (limits.forward_spool). At the limit requests are lost to the backend, or refused with "
         "forward.required.",
-        Query(f"{own('forward_spool_bytes')} / {own('forward_spool_limit_bytes')}", "{{instance}}"),
-        size=(6, 8),
+        Query(f"{own('forward_spool_bytes')} / {own('forward_spool_limit_bytes')}", _INSTANCE),
+        unit="percentunit",
         top=1,
-        no_value=_NOT_FORWARDING,
     ),
-    lines(
+    _passed(
         "How far the backend is behind",
         "Age of the oldest request that waits to be passed on.",
-        Query(own("forward_spool_oldest_age_seconds"), "{{instance}}"),
+        Query(own("forward_spool_oldest_age_seconds"), _INSTANCE),
         unit="s",
-        size=(6, 8),
-        no_value=_NOT_FORWARDING,
     ),
 ]
 
@@ -246,26 +249,23 @@ _LIMITS = [
 ]
 
 _PROCESS = [
-    lines(
+    _held(
         "Processor",
         "Cores in use.",
-        Query(f"rate(process_cpu_seconds_total{{{INSTANCES}}}[$__rate_interval]) {_OURS}", "{{instance}}"),
+        Query(f"rate(process_cpu_seconds_total{{{INSTANCES}}}[$__rate_interval]) {_OURS}", _INSTANCE),
         unit="none",
-        size=(8, 8),
     ),
-    lines(
+    _held(
         "Memory",
         "Resident memory. It is bounded by limits.open_spans, limits.rows and limits.label_values.",
-        Query(process("process_resident_memory_bytes"), "{{instance}}"),
+        Query(process("process_resident_memory_bytes"), _INSTANCE),
         unit="bytes",
-        size=(8, 8),
     ),
-    lines(
+    _held(
         "Duration of scrapes",
         "Figures are computed when they are scraped, for agents that had a run. Keep it well below the interval.",
-        Query(process("scrape_duration_seconds"), "{{instance}}"),
+        Query(process("scrape_duration_seconds"), _INSTANCE),
         unit="s",
-        size=(8, 8),
     ),
 ]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards import frame
-from dashboards.panels import BAD, NEUTRAL, RESPONSES, STEP_SUCCESS, Column, lines, note, number, rows
-from dashboards.queries import TOOL, Query, counter, gauge, grown, per_minute, quantile, responses, share
+from dashboards.panels import ERROR_CLASSES, RESPONSES, STEP_SUCCESS, count, durations, flow, lines, note, number
+from dashboards.queries import AGENT, AGENT_NAME, TOOL, Query, counter, gauge, grown, quantile, responses, share
+from dashboards.tables import Column, graded, rows, tally
 
-BY = "service_name, agent"
-NAME = "{{agent}} ({{service_name}})"
 _NO_CALLS = "no call of this tool in this window"
 
 _CALLS = counter("steps_total", TOOL)
@@ -18,52 +17,43 @@ _FAILED = counter("step_errors_total", TOOL)
 _NOT_MADE_GOOD = counter("step_errors_total", TOOL, 'recovered!="true"')
 
 _NUMBERS = [
-    number("Success", "Share of calls that did not fail.", Query(share(_GOOD, _CALLS)), levels=STEP_SUCCESS),
-    number("Calls", "Calls in final runs of the window.", Query(grown(_CALLS)), unit="locale", decimals=0),
-    number(
-        "Failed calls", "Failed calls in final runs of the window.", Query(grown(_FAILED)), unit="locale", decimals=0
-    ),
-    number(
+    number("Success", "Share of calls that did not fail.", share(_GOOD, _CALLS), levels=STEP_SUCCESS),
+    count("Calls", "Calls in final runs of the window.", grown(_CALLS)),
+    count("Failed calls", "Failed calls in final runs of the window.", grown(_FAILED)),
+    count(
         "Never made good",
         "Failed calls after which the tool did not succeed any more in the same run.",
-        Query(grown(_NOT_MADE_GOOD)),
-        unit="locale",
-        decimals=0,
+        grown(_NOT_MADE_GOOD),
     ),
     number(
         "Called again",
         "Share of calls that repeat one that had failed: what the tool's failures cost.",
-        Query(share(counter("steps_total", TOOL, 'attempt="again"'), _CALLS)),
+        share(counter("steps_total", TOOL, 'attempt="again"'), _CALLS),
     ),
     number(
         "Slow calls",
         "95th percentile of the duration of calls.",
-        Query(quantile(0.95, "step_duration_seconds", TOOL)),
+        quantile(0.95, "step_duration_seconds", TOOL),
         unit="s",
     ),
 ]
+
+_TO_AGENT = frame.link(
+    "otelscore-agent",
+    service_name="${__data.fields.Service:percentencode}",
+    agent="${__data.fields.Agent:percentencode}",
+)
 
 _AGENTS = rows(
     "Agents that call it, the worst first",
     "A tool that fails for one agent only is called wrongly by it; one that fails for all is broken.",
     [
-        Column(
-            "Agent",
-            label="agent",
-            link=(
-                "Show this agent",
-                frame.link(
-                    "otelscore-agent",
-                    service_name="${__data.fields.Service:percentencode}",
-                    agent="${__data.fields.Agent:percentencode}",
-                ),
-            ),
-        ),
+        Column("Agent", label="agent", link=("Show this agent", _TO_AGENT)),
         Column("Service", label="service_name"),
-        Column("Success", share(_GOOD, _CALLS, BY), levels=STEP_SUCCESS, decimals=1),
-        Column("Calls", grown(_CALLS, BY), unit="locale", decimals=0),
-        Column("Failed", grown(_FAILED, BY), unit="locale", decimals=0),
-        Column("Never made good", grown(_NOT_MADE_GOOD, BY), unit="locale", decimals=0),
+        graded("Success", share(_GOOD, _CALLS, AGENT), STEP_SUCCESS),
+        tally("Calls", grown(_CALLS, AGENT)),
+        tally("Failed", grown(_FAILED, AGENT)),
+        tally("Never made good", grown(_NOT_MADE_GOOD, AGENT)),
     ],
     size=(16, 8),
     sort=("Success", False),
@@ -87,7 +77,7 @@ _COURSES = [
     lines(
         "Success by agent",
         "Share of calls that did not fail, over the window.",
-        Query(share(_GOOD, _CALLS, BY), NAME),
+        Query(share(_GOOD, _CALLS, AGENT), AGENT_NAME),
         top=1,
         bottom=None,
         no_value=_NO_CALLS,
@@ -96,17 +86,17 @@ _COURSES = [
         "Interval of success by agent",
         "The 95% interval of the success of this tool: lower and upper bound for each agent, the widest where several "
         "instances see it. Wide: too few calls to judge.",
-        Query(f"min by ({BY}) ({gauge('tool_success_ratio_lower', TOOL)})", "{{agent}}, lower"),
-        Query(f"max by ({BY}) ({gauge('tool_success_ratio_upper', TOOL)})", "{{agent}}, upper"),
+        Query(f"min by ({AGENT}) ({gauge('tool_success_ratio_lower', TOOL)})", "{{agent}}, lower"),
+        Query(f"max by ({AGENT}) ({gauge('tool_success_ratio_upper', TOOL)})", "{{agent}}, upper"),
         top=1,
         no_value=_NO_CALLS,
     ),
-    lines(
+    flow(
         "Failed calls a minute by class of error",
         "Of final runs, so two minutes behind. Dots are exemplars: they open the trace.",
-        Query(per_minute(_FAILED, "error_class"), "{{error_class}}", exemplars=True),
-        unit="short",
-        stacked=True,
+        _FAILED,
+        "error_class",
+        colors=ERROR_CLASSES,
         no_value="no failed call",
     ),
     lines(
@@ -117,22 +107,22 @@ _COURSES = [
         colors=RESPONSES,
         no_value="no failed call",
     ),
-    lines(
+    flow(
         "Calls a minute by agent",
         "Of final runs, so two minutes behind.",
-        Query(per_minute(_CALLS, BY), NAME),
-        unit="short",
-        stacked=True,
+        _CALLS,
+        AGENT,
+        legend=AGENT_NAME,
+        exemplars=False,
         no_value=_NO_CALLS,
     ),
-    lines(
+    durations(
         "Duration of calls",
         "Median, 95th and 99th percentile. Dots are exemplars: they open the trace.",
-        Query(quantile(0.5, "step_duration_seconds", TOOL), "median", exemplars=True),
-        Query(quantile(0.95, "step_duration_seconds", TOOL), "95%"),
-        Query(quantile(0.99, "step_duration_seconds", TOOL), "99%"),
-        unit="s",
-        colors={"median": NEUTRAL, "95%": "purple", "99%": BAD},
+        "step_duration_seconds",
+        TOOL,
+        0.95,
+        0.99,
         no_value=_NO_CALLS,
     ),
 ]

@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from math import isnan
 from urllib.error import URLError
 
 import pytest
-from live import FREE, PATIENCE, QUICK, eventually, start
+from live import FREE, PATIENCE, QUICK, Agent, Server, eventually, judge, span_exporter, start
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from dashboards.answers import Span, answer, ask, choose, load, queries
 
@@ -35,6 +39,23 @@ EMPTY = {
 """The title of a panel that stays empty here, and why."""
 
 
+def inject_faults(server: Server) -> None:
+    """Runs of an agent of the demo in which a tool's answer was wrong, and so the task's; an interval needs two."""
+    provider = TracerProvider(resource=Resource({"service.name": "coding"}), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(span_exporter(server, "grpc")))
+    tracer = provider.get_tracer("coding.agents")
+    agent = Agent(tracer, "coding-agent")
+    attributes = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "run_tests",
+        "otelscore.fault.kind": "wrong_value",
+        "otelscore.fault.id": "1",
+    }
+    call = partial(tracer.start_span, "execute_tool run_tests", attributes=attributes)
+    for _ in range(2):
+        judge(server, (agent.run(agent.chat(call="1"), lambda: call().end(), agent.chat("All tests pass.")), "fail"))
+
+
 @pytest.fixture
 def prometheus(tmp_path) -> Iterator[str]:
     """The address of a Prometheus whose otelscore hears more demo runs than its own."""
@@ -53,6 +74,7 @@ def prometheus(tmp_path) -> Iterator[str]:
         ],
         stderr=subprocess.DEVNULL,
     )
+    inject_faults(server)
     yield f"http://{address}"
     for process in (demo, scraper, server.process):
         process.kill()

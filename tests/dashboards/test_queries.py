@@ -113,14 +113,18 @@ def test_what_needs_verdicts_says_so_where_there_are_none(name):
             assert "verdict" in panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
 
 
-def test_every_figure_of_an_agent_is_somewhere():
-    """Those of a window or a run; what they are made from, and the service's own, only where it helps.
+def test_what_needs_injected_faults_says_so_where_there_are_none():
+    asked = {panel["title"]: panel for panel in DASHBOARDS["agent"]["panels"] if "injected_faults" in str(panel)}
+    assert asked.keys() == {"What became of injected faults", "Injected faults by kind"}
+    empty = asked["What became of injected faults"]["fieldConfig"]["defaults"]["noValue"]
+    assert empty.startswith("no fault was injected")
 
-    Injected faults are a trial's, which tells of them itself.
-    """
+
+def test_every_figure_of_an_agent_is_somewhere():
+    """Those of a window or a run; what they are made from, and the service's own, only where it helps."""
     asked = {one.name for _, _, target in (case.values for case in QUERIES) for one in selectors(parse(target["expr"]))}
     names = {re.sub(r"_bucket$", "", name).removeprefix(PREFIX) for name in asked}
-    wanted = {name for name, metric in METRICS.items() if metric.per is not Per.SERVICE and "fault" not in name}
+    wanted = {name for name, metric in METRICS.items() if metric.per is not Per.SERVICE}
     assert wanted - names == {
         "implied_failure_ratio",  # 1 - implied success
         "recovery_ratio",  # rebuilt from counters, over instances
