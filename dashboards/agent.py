@@ -135,7 +135,6 @@ _SURVIVAL = curve(
         "projected": "purple",
         "extrapolated survival": GOOD,
     },
-    right="implied",
     dashed=["implied", "extrapolated survival"],
     bands=[("survival, lower", "survival, upper"), ("error-free, lower", "error-free, upper")],
 )

@@ -42,9 +42,7 @@ _RUNS = gauge("window_trajectories", AGENTS)
 _SILENT = "silent_failure_ratio"
 
 _NUMBERS = [
-    number(
-        "Agents", "Agents with a run in the window.", f"count({total(AGENT, _RUNS)} > 0)", unit="none", sparkline=False
-    ),
+    number("Agents", "Agents with a run in the window.", f"count({total(AGENT, _RUNS)} > 0)", unit="none"),
     number("Runs", "Runs that closed in the window.", total("", _RUNS), unit="locale"),
     number(
         "Step success",
@@ -164,7 +162,6 @@ _OTELSCORE = [
         f"count({counter('build_info', INSTANCES)})",
         unit="none",
         size=(6, 4),
-        sparkline=False,
     ),
     count(
         "Refused requests in the window",
@@ -186,7 +183,6 @@ _OTELSCORE = [
         counter("horizon_info", INSTANCES),
         unit="none",
         names="{{step_kinds}}",
-        sparkline=False,
         size=(6, 4),
     ),
 ]

@@ -158,14 +158,13 @@ def curve(
     curves: Mapping[str, Query],
     size: tuple[int, int],
     colors: Mapping[str, str],
-    right: str,
     dashed: Sequence[str] = (),
     bands: Sequence[tuple[str, str]] = (),
     no_value: str = FEW_RUNS,
 ) -> trend.Panel:
     """Ratios over a label that is a number: one table query for each curve, joined by the label `x`.
 
-    The curve named `right` has the scale repeated at the right, without which the last number below would be cut off.
+    The last band has a scale of its own at the right, without which the last number below would be cut off.
     """
     panel = fill(trend.Panel(), title, description, list(curves.values()), size)
     panel.unit("percentunit").no_value(no_value).x_field(x).color_scheme(_palette())
@@ -185,7 +184,8 @@ def curve(
     for name in dashed:
         style = {"fill": "dash", "dash": [6, 6]}
         panel.override_by_name(name, [m.DynamicConfigValue("custom.lineStyle", style)])
-    panel.override_by_name(right, [m.DynamicConfigValue("custom.axisPlacement", "right")])
+    for name in bands[-1] if bands else ():
+        panel.override_by_name(name, [m.DynamicConfigValue("custom.axisPlacement", "right")])
     for lower, upper in bands:
         _draw_band(panel, lower, upper)
         hidden_points = [m.DynamicConfigValue("custom.showPoints", "never")]
@@ -212,17 +212,18 @@ def number(
     size: tuple[int, int] = (4, 5),
     decimals: float | None = None,
     no_value: str = "–",
-    sparkline: bool = True,
     names: str = "",
 ) -> stat.Panel:
-    """The last value, large, before its course. `names` is a legend, whose text is shown instead of the value."""
-    panel = fill(stat.Panel(), title, description, [Query(expr, names)], size).unit(unit).no_value(no_value)
+    """The value at the end of the time range, large. `names` is a legend, whose text is shown instead."""
+    query = Query(expr, names) if names else Query(expr, format="table")
+    panel = fill(stat.Panel(), title, description, [query], size).unit(unit).no_value(no_value)
     panel.thresholds(thresholds(levels)).color_mode(c.BigValueColorMode.VALUE)
     panel.color_scheme(dashboard.FieldColor().mode(m.FieldColorModeId.THRESHOLDS))
-    panel.graph_mode(c.BigValueGraphMode.AREA if sparkline else c.BigValueGraphMode.NONE)
+    panel.graph_mode(c.BigValueGraphMode.NONE)  # its course would strike through the number
     panel.text_mode(c.BigValueTextMode.NAME if names else c.BigValueTextMode.VALUE)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields(""))
-    panel.text(common.VizTextDisplayOptions().value_size(20 if names else 34))  # the course stays below it
+    if names:
+        panel.text(common.VizTextDisplayOptions().value_size(20))
     if decimals is not None:
         panel.decimals(decimals)
     return panel

@@ -41,7 +41,6 @@ _NUMBERS = [
         "otelscores that Prometheus can scrape; below are those that it could in the window.",
         f"count({own('build_info')})",
         unit="none",
-        sparkline=False,
     ),
     number(
         "Spans a second",

@@ -78,7 +78,6 @@ function displayed({ panel, frames, timeRange }: Drawn, theme: ReturnType<typeof
     replaceVariables: (text) => text,
     theme,
     data: frames,
-    sparkline: panel.type === 'stat' && panel.options.graphMode === 'area',
     timeZone: 'utc',
   });
 }
@@ -91,7 +90,6 @@ function Number_(drawn: Drawn) {
   return (
     <BigValue
       value={value?.display ?? nothing}
-      sparkline={value?.sparkline}
       width={width}
       height={height}
       theme={theme}
