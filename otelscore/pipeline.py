@@ -46,7 +46,7 @@ class Pipeline:
         self.changes = self.runs.changes
         self.last_request = 0
         """The last request of the journal that is in the counters."""
-        self._figures = Figures(self.runs.windows, config.horizons, self.limiter.names)
+        self._figures = Figures(self.runs.windows, config.horizons, self.limiter.names, config.limits_series)
         self.journal = Journal(self.assembler.is_open)
         self.tally = Tally(self.assembler, self.runs.windows, self.limiter, self.verdicts)
         self._scopes: dict[str, bool] = {OWN_SCOPE: False}
@@ -153,7 +153,11 @@ class Pipeline:
 
     def figures(self, now: float) -> list[Family]:
         """Those about runs."""
-        return [*self._figures.families(now), *self.totals.families()]
+        families = [*self._figures.families(now), *self.totals.families()]
+        if self._figures.crowded:
+            self.tally.reach("series", self._figures.crowded)
+            self._figures.crowded = 0
+        return families
 
     def _about_itself(self, now: float) -> list[Family]:
         info: dict[str, dict[tuple[str, ...], float]] = {

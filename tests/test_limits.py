@@ -231,6 +231,21 @@ def test_series_stay_below_their_limit_whoever_sends_what(tmp_path):
     assert sum(machine.value("steps_total").values()) == 60
 
 
+def test_gauges_stay_below_their_limit_too_and_those_that_were_shown_go_on(tmp_path):
+    machine = Machine(tmp_path, series=200)
+    machine.run()
+    machine.finish()
+    (first,) = machine.value("step_success_ratio").keys() & {("shop", "a", "5m")}
+    for number in range(30):
+        run = agent(f"other{number}", 0, 9, model(0, 1), tool(f"{number}", 1, 2))
+        machine.durable.accept(Batch(spans(run, trace=b"%16d" % number)))
+    machine.finish()
+    gauges = [family.samples for family in machine.durable.families() if "window" in family.label_names]
+    assert sum(map(len, gauges)) <= 200
+    assert first in machine.value("step_success_ratio")
+    assert machine.reached().keys() == {"series"}
+
+
 def test_rejected_surplus_does_not_come_back_with_a_restart(tmp_path):
     machine = reach_trace_spans(tmp_path)
     machine.store.close()

@@ -445,8 +445,8 @@ class Config:
         "limits.series",
         LIMIT,
         "500000",
-        "Series of counters and histograms in all. Beyond it new services and agents become `__overflow__` together, "
-        "and so do new tools and agents of steps.",
+        "Series of counters and histograms in all, and of gauges. Beyond it new services and agents become "
+        "`__overflow__` together, and so do new tools and agents of steps; gauges of new ones are not shown.",
     )
     limits_verdicts: int = _setting(
         "limits.verdicts",

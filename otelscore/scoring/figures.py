@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf, log
@@ -122,22 +123,30 @@ WINDOW_METRICS = tuple(name for name, metric in METRICS.items() if metric.per is
 
 
 class Figures:
-    """All gauges of all windows; only groups in which something came or went are computed anew."""
+    """All gauges of all windows; only groups in which something came or went are computed anew.
 
-    def __init__(self, windows: Windows, horizons: Sequence[int], group_names: tuple[str, ...]) -> None:
+    Beyond `most` series a group has none in a window, until something comes or goes in it while there is room.
+    """
+
+    def __init__(
+        self, windows: Windows, horizons: Sequence[int], group_names: tuple[str, ...], most: int = sys.maxsize
+    ) -> None:
         self._windows = windows
         self._horizons = horizons
         self._group_names = group_names
+        self._room = most
         self._computed: dict[tuple[float, tuple[str, ...]], list[tuple[str, Sample]]] = {}
+        self.crowded = 0
+        """How often there was no room for those of a group in a window."""
 
     def families(self, now: float) -> list[Family]:
         """Every window metric as of `now`, Unix seconds."""
         self._windows.expire(now)
-        for window, labels, sums in self._windows.take_changes():
-            if sums is None:
-                self._computed.pop((window, labels), None)
-            else:
-                self._computed[window, labels] = list(self._compute(window, labels, sums))
+        # First those that are shown, of which some are gone, then the new ones.
+        for window, labels, sums in sorted(self._windows.take_changes(), key=lambda it: it[:2] not in self._computed):
+            self._room += len(self._computed.pop((window, labels), ()))
+            if sums is not None:
+                self._show(window, labels, sums)
         samples: dict[str, list[Sample]] = defaultdict(list)
         for computed in self._computed.values():
             for name, sample in computed:
@@ -146,6 +155,14 @@ class Figures:
             Family(METRICS[name], METRICS[name].label_names(self._group_names), samples[name])
             for name in WINDOW_METRICS
         ]
+
+    def _show(self, window: float, labels: tuple[str, ...], sums: Sums) -> None:
+        computed = list(self._compute(window, labels, sums))
+        if len(computed) > self._room:
+            self.crowded += 1
+        else:
+            self._room -= len(computed)
+            self._computed[window, labels] = computed
 
     def _compute(self, window: float, labels: tuple[str, ...], sums: Sums) -> Iterator[tuple[str, Sample]]:
         labels = (*labels, window_name(window))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 
 import pytest
@@ -231,3 +232,25 @@ def test_windows_are_named_in_the_largest_unit_that_fits_up_to_hours():
         "6h",
         "24h",
     ]
+
+
+def test_beyond_so_many_series_further_groups_have_none_until_others_leave(windows, step, run):
+    def agents(of, now, **labels):
+        return {labels[0] for name, *labels in shown(of, now, **labels) if name == "step_success_ratio"}
+
+    def close(name, time):
+        windows.add(name, replace(row_of(run(step())), labels=("shop", name[0])), time)
+
+    close("a", 0.0)
+    close("a again", 0.0)
+    enough = len(shown(Figures(windows, (10, 50), GROUP), 0.0))
+    scarce = Figures(windows, (10, 50), GROUP, most=enough)
+    close("a", 0.0)
+    assert agents(scarce, 0.0, service_name="shop", window="1h") == {"a"}
+    close("a once more", 1.0)
+    close("b", 1.0)
+    assert agents(scarce, 2.0, service_name="shop", window="5m") == {"a"}
+    assert agents(scarce, 2.0, service_name="shop", window="1h") == {"a"}
+    assert scarce.crowded == 2
+    close("b again", 310.0)
+    assert agents(scarce, 310.0, service_name="shop", window="5m") == {"b"}
