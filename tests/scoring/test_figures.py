@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from math import log
 
 import pytest
@@ -239,7 +238,7 @@ def test_beyond_so_many_series_further_groups_have_none_until_others_leave(windo
         return {labels[0] for name, *labels in shown(of, now, **labels) if name == "step_success_ratio"}
 
     def close(name, time):
-        windows.add(name, replace(row_of(run(step())), labels=("shop", name[0])), time)
+        windows.add(name, row_of(run(step(), agent=name[0])), time)
 
     close("a", 0.0)
     close("a again", 0.0)
