@@ -13,7 +13,7 @@ def _with_interval(title: str, metric: str, levels: Steps) -> list[Column]:
     """A share by kind of fault, with the bounds of its interval; several instances have the mean of theirs."""
     parts = {title: ("", levels), f"{title} ≥": ("_lower", PLAIN), f"{title} ≤": ("_upper", PLAIN)}
     return [
-        graded(name, f"avg by (fault) ({gauge(metric + end, ONE_AGENT)})", shown, width=96)
+        graded(name, f"avg by (fault) ({gauge(metric + end, ONE_AGENT)})", shown, width=90)
         for name, (end, shown) in parts.items()
     ]
 

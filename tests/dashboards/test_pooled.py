@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import yaml
@@ -28,13 +28,17 @@ def in_window(name: str, value: float, instance: str, agent: str = "planner", mo
     return series(name, str(value), instance, agent, f', window="1h"{more}')
 
 
-def check(given: list[dict[str, str]], expr: str, expected: Mapping[str, float], folder, at: str = "0") -> None:
+Samples = dict[str, float]  # by labels, as PromQL writes them
+
+
+def complaints(given: list[dict[str, str]], expr: str, expected: Samples, folder: Path, at: str = "0") -> str:
+    """What promtool says where the expression does not give what is expected of it; empty where it does."""
     samples = [{"labels": labels, "value": value} for labels, value in expected.items()]
     test = {"expr": substitute(expr, VARIABLES), "eval_time": at, "exp_samples": samples}
     file = folder / "test.yaml"
     file.write_text(yaml.safe_dump({"tests": [{"interval": "1m", "input_series": given, "promql_expr_test": [test]}]}))
     done = subprocess.run(["promtool", "test", "rules", file], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
 STEPS = [
@@ -49,12 +53,12 @@ STEPS = [
 
 def test_step_success_is_that_of_all_steps(tmp_path):
     other = '{service_name="shop", agent="other"}'
-    check(STEPS, step_success(AGENTS, BY), {ALL: 0.625, other: 0.75}, tmp_path)
-    check(STEPS, step_success(AGENTS), {"{}": (150 + 100 + 6) / 408}, tmp_path)
+    assert complaints(STEPS, step_success(AGENTS, BY), {ALL: 0.625, other: 0.75}, tmp_path) == ""
+    assert complaints(STEPS, step_success(AGENTS), {"{}": (150 + 100 + 6) / 408}, tmp_path) == ""
 
 
 def test_implied_success_is_that_of_all_steps(tmp_path):
-    check(STEPS, implied_success(f'{AGENTS}, agent="planner"', BY), {ALL: 0.625**20}, tmp_path)
+    assert complaints(STEPS, implied_success(f'{AGENTS}, agent="planner"', BY), {ALL: 0.625**20}, tmp_path) == ""
 
 
 def test_an_instance_without_the_figure_does_not_count(tmp_path):
@@ -63,7 +67,7 @@ def test_an_instance_without_the_figure_does_not_count(tmp_path):
         in_window("window_verdicts", 4, "a"),
         in_window("window_verdicts", 0, "b"),
     ]
-    check(given, pooled("task_pass_ratio", AGENTS, "window_verdicts", BY), {ALL: 0.25}, tmp_path)
+    assert complaints(given, pooled("task_pass_ratio", AGENTS, "window_verdicts", BY), {ALL: 0.25}, tmp_path) == ""
 
 
 def test_a_figure_with_labels_of_its_own_is_weighed_by_a_sample_without(tmp_path):
@@ -74,9 +78,10 @@ def test_a_figure_with_labels_of_its_own_is_weighed_by_a_sample_without(tmp_path
         in_window("survival_ratio", 1, "b", more=', steps="20"'),
         in_window("window_trajectories", 10, "b"),
     ]
-    check(given, at_horizon("survival_ratio", AGENTS, "window_trajectories", BY), {ALL: 0.625}, tmp_path)
+    survival = at_horizon("survival_ratio", AGENTS, "window_trajectories", BY)
+    assert complaints(given, survival, {ALL: 0.625}, tmp_path) == ""
     curve = pooled("survival_ratio", AGENTS, "window_trajectories", "steps", own="steps")
-    check(given, curve, {'{steps="20"}': 0.625, '{steps="50"}': 0.25}, tmp_path)
+    assert complaints(given, curve, {'{steps="20"}': 0.625, '{steps="50"}': 0.25}, tmp_path) == ""
 
 
 def test_counters_add_up(tmp_path):
@@ -86,4 +91,4 @@ def test_counters_add_up(tmp_path):
         series("steps_total", "0+4x60", "b", more=', outcome="ok"'),
     ]
     good, every = f'otelscore_steps_total{{{AGENTS}, outcome="ok"}}', f"otelscore_steps_total{{{AGENTS}}}"
-    check(given, share(good, every, BY), {ALL: 0.875}, tmp_path, at="60m")
+    assert complaints(given, share(good, every, BY), {ALL: 0.875}, tmp_path, at="60m") == ""
