@@ -315,7 +315,7 @@ def delays(rate: int, change: Change, agents: int, seed: int, folder: Path) -> s
 def false_pages(rate: int, agents: int, days: int, seed: int, folder: Path) -> str:
     """A row of the table: pages of steady traffic."""
     length = (days + 9) * DAY
-    times = np.arange(0, length, 2 * MINUTE)
+    times = np.arange(0, length, MINUTE)
     for i in range(agents):
         runs = simulate(default_rng([seed, rate, 1000 + i]), rate, length)
         write(folder, exported(f"agent-{i}", runs, times))

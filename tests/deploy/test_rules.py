@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from deploy.tools import DEPLOY, approved
+from deploy.tools import DEPLOY, run
 from promql_parser import (
     AggregateExpr,
     BinaryExpr,
@@ -29,6 +29,7 @@ from otelscore.scoring.metrics import METRICS, PREFIX, Type
 
 CASES = sorted((Path(__file__).parent / "rules").glob("*.yaml"))
 RUNBOOK = (DEPLOY.parent / "docs" / "runbook.md").read_text()
+ALERTS_DOCUMENT = (DEPLOY.parent / "docs" / "alerts.md").read_text()
 DASHBOARDS = sorted((DEPLOY.parent / "dashboards" / "json").glob("*.json"))
 
 
@@ -71,7 +72,8 @@ def exported() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_alerts_fire_when_they_should_and_only_then(case):
-    approved("promtool", "test", "rules", case)
+    tested = run("promtool", "test", "rules", case)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
 def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not():
@@ -127,7 +129,8 @@ def test_a_label_of_the_users_can_be_added_as_the_rules_say(tmp_path):
     for file in ("rules.yaml", "alerts.yaml"):
         text = (DEPLOY / "prometheus" / file).read_text()
         (tmp_path / file).write_text(text.replace("service_name, agent", "service_name, agent, tenant"))
-        approved("promtool", "check", "rules", tmp_path / file)
+        checked = run("promtool", "check", "rules", tmp_path / file)
+        assert checked.returncode == 0, checked.stderr
         expressions = [rule["expr"] for rule in yaml.safe_load((tmp_path / file).read_text())["groups"][0]["rules"]]
         assert not [found for found in expressions if re.search(r"(by|on) \(service_name, agent[,)](?! tenant)", found)]
 
@@ -137,11 +140,18 @@ def test_an_alert_says_what_whoever_is_woken_needs(alert):
     rule = ALERTS[alert]
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert rule["annotations"].keys() == {"summary", "description", "dashboard_url", "runbook_url"}
-    dashboard = re.match(r"/d/([\w-]+)", rule["annotations"]["dashboard_url"])
+    dashboard = re.match(r"{{ \$externalLabels.grafana_url }}/d/([\w-]+)", rule["annotations"]["dashboard_url"])
     known = {re.search(r'"uid": "(otelscore-\w+)"', file.read_text())[1] for file in DASHBOARDS}
     assert dashboard[1] in known
-    assert rule["annotations"]["runbook_url"] == f"docs/runbook.md#{alert.lower()}"
+    place = f"{{{{ $externalLabels.source_url }}}}/docs/runbook.md#{alert.lower()}"
+    assert rule["annotations"]["runbook_url"] == place
 
 
 def test_the_runbook_has_a_section_for_every_alert_and_for_nothing_else():
     assert re.findall(r"^### (\w+)$", RUNBOOK, re.MULTILINE) == list(ALERTS)
+
+
+def test_the_document_says_whom_each_alert_wakes():
+    table = re.findall(r"^\| (critical|warning)\b.*?\| (Otelscore.*?) \|$", ALERTS_DOCUMENT, re.MULTILINE)
+    told = {alert: severity for severity, alerts in table for alert in alerts.split(", ")}
+    assert told == {alert: rule["labels"]["severity"] for alert, rule in ALERTS.items()}
