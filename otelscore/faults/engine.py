@@ -7,6 +7,7 @@ left in the code, or in an image, does nothing by itself.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import Counter, OrderedDict
@@ -19,6 +20,8 @@ from otelscore.faults.dice import Dice
 from otelscore.faults.kinds import KINDS, Effect
 from otelscore.faults.mutations import UNCHANGED, Case, change
 from otelscore.faults.plan import FaultPlan, Rule, exception_type
+
+log = logging.getLogger(__name__)
 
 SWITCH = "OTELSCORE_FAULTS"
 """The environment variable that must be 1, besides a plan, for anything to be injected."""
@@ -108,6 +111,8 @@ class Engine:
         self._environment = os.environ if environment is None else environment
         self._runs: OrderedDict[str, _Run] = OrderedDict()
         self._lock = threading.Lock()
+        self.unseen = 0
+        """Calls that were spared a fault since it would have been seen in no figure."""
         self._keeps = any(rule.kind == "stale" for rule in plan.faults)
 
     @property
@@ -115,8 +120,11 @@ class Engine:
         """Whether the environment's switch is on, without which a plan does nothing."""
         return self._environment.get(SWITCH) == "1"
 
-    def next_fault(self, run: str, tool: str, side_effects: bool = False) -> Fault | None:
-        """Counts a call that begins, and gives the fault that it gets. None, too, where the switch is off."""
+    def next_fault(self, run: str, tool: str, side_effects: bool = False, seen: bool = True) -> Fault | None:
+        """Counts a call that begins, and gives the fault that it gets. None, too, where the switch is off.
+
+        `seen`: the call has a span to be marked, without which it gets no fault.
+        """
         if not self.is_on:
             return None
         with self._lock:
@@ -125,6 +133,9 @@ class Engine:
             dice = Dice(self.plan.seed, run, tool, state.calls[tool])
             rule = decide(self.plan, dice, side_effects) if state.left else None
             if rule is None:
+                return None
+            if not seen:
+                self._spare(tool)
                 return None
             state.left -= 1
             return Fault(rule, dice, state.results.get(tool, UNCHANGED))
@@ -139,6 +150,11 @@ class Engine:
         """Gives back the budget of a fault that had nothing to change."""
         with self._lock:
             self._run(run).left += 1
+
+    def _spare(self, tool: str) -> None:
+        if not self.unseen:
+            log.warning("no fault goes into a call without a span that is recorded, such as this one of %s", tool)
+        self.unseen += 1
 
     def _run(self, run: str) -> _Run:
         state = self._runs.get(run)

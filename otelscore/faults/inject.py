@@ -8,20 +8,19 @@ import inspect
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
-from opentelemetry import trace
+from opentelemetry.trace import Span
 
 from otelscore.faults.cassette import Call, MissError, Player, Recorder, error_of
 from otelscore.faults.engine import PLAN, RUN, Engine, Fault
 from otelscore.faults.kinds import Effect
 from otelscore.faults.mutations import UNCHANGED
 from otelscore.faults.plan import FaultPlan, load_plan
-
-FAULT_KIND, FAULT_ID = "otelscore.fault.kind", "otelscore.fault.id"
-"""Attributes of the span of a call into which a fault was injected."""
+from otelscore.faults.spans import mark, span_of_call
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,8 +45,9 @@ def inject(
     it may hit it. `record`: writes each call as the real tool answered it. `replay`: answers instead of the tool, with
     the recorded latency; a call that it does not have fails with MissError, or goes to the real tool.
 
-    The span that is current is marked with `otelscore.fault.kind` and `otelscore.fault.id`. Raises PlanError where the
-    environment names a plan that cannot be.
+    The call's span, which is the innermost one around it, is marked with `otelscore.fault.kind` and
+    `otelscore.fault.id`; a call without a span that is recorded gets no fault. Raises PlanError where the environment
+    names a plan that cannot be.
     """
     engine = _engine_of(plan)
     if engine is None and record is None and replay is None:
@@ -87,13 +87,6 @@ def inject(
     return wrapped
 
 
-def mark(fault: Fault, span: trace.Span | None = None) -> None:
-    """Writes on a span, the current one by default, that a fault was injected there."""
-    span = span or trace.get_current_span()
-    if span.is_recording():
-        span.set_attributes({FAULT_KIND: fault.kind, FAULT_ID: fault.dice.fault_id})
-
-
 @dataclass(frozen=True, slots=True)
 class _Seam:
     """What is known of a wrapped tool; `begin` makes what one call of it needs."""
@@ -108,11 +101,12 @@ class _Seam:
     on_miss: Literal["fail", "real"]
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Calling:
-        run = _run_of(self.run)
-        fault = self.engine.next_fault(run, self.label, self.side_effects) if self.engine else None
-        calling = _Calling(self, run, fault, None, wait=fault.seconds if fault else 0.0)
+        span = span_of_call()
+        run = _run_of(self.run, span)
+        fault = self.engine.next_fault(run, self.label, self.side_effects, span is not None) if self.engine else None
+        calling = _Calling(self, run, fault, span, None, wait=fault.seconds if fault else 0.0)
         if fault is not None and fault.effect is not Effect.CHANGES:
-            mark(fault)
+            calling.mark()
         if fault is not None and fault.effect is Effect.RAISES:
             return calling
         if self.record is not None or self.replay is not None:
@@ -134,6 +128,7 @@ class _Calling:
     seam: _Seam
     run: str
     fault: Fault | None
+    span: Span | None
     recorded: Call | None
     wait: float
     arguments: Any = None
@@ -143,6 +138,10 @@ class _Calling:
     def asks(self) -> bool:
         """Whether the real tool is to be called."""
         return self.recorded is None and not (self.fault is not None and self.fault.effect is Effect.RAISES)
+
+    def mark(self) -> None:
+        if self.fault is not None and self.span is not None:
+            mark(self.fault, self.span)
 
     def answer(self) -> Any:
         if self.fault is not None and self.fault.effect is Effect.RAISES:
@@ -166,7 +165,7 @@ class _Calling:
                 told = result
                 engine.refund(self.run)
             else:
-                mark(self.fault)
+                self.mark()
         if engine is not None:
             engine.remember(self.run, self.seam.label, result)
         return told
@@ -194,12 +193,11 @@ def _engine_at(path: Path) -> Engine:
     return Engine(load_plan(path))
 
 
-def _run_of(run: str | Callable[[], str]) -> str:
+def _run_of(run: str | Callable[[], str], span: Span | None) -> str:
     given = run() if callable(run) else run
     if given or RUN in os.environ:
         return given or os.environ[RUN]
-    context = trace.get_current_span().get_span_context()
-    return format(context.trace_id, "032x") if context.is_valid else ""
+    return format(span.get_span_context().trace_id, "032x") if span is not None else ""
 
 
 def _signature(tool: Callable[..., Any]) -> inspect.Signature | None:
@@ -212,8 +210,6 @@ def _signature(tool: Callable[..., Any]) -> inspect.Signature | None:
 def _arguments(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """By name where the tool's signature tells the names, so that it makes no difference how a call is written."""
     if signature is not None:
-        try:
+        with suppress(TypeError):  # the tool itself will complain of such a call
             return dict(signature.bind(*args, **kwargs).arguments)
-        except TypeError:
-            pass
     return {"args": args, "kwargs": kwargs}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -200,10 +201,8 @@ _CHANGES: Mapping[str, Callable[[Case], Any]] = {
 def _open(result: Any) -> tuple[Any, Callable[[Any], Any]]:
     """The value inside a result, which may be JSON text, and what makes a result of such a value again."""
     if isinstance(result, str) and result.strip()[:1] in ("{", "["):
-        try:
+        with suppress(orjson.JSONDecodeError):  # then it is text like any other
             return orjson.loads(result), lambda value: _json(value) if not isinstance(value, str) else value
-        except orjson.JSONDecodeError:
-            pass
     return result, lambda value: value
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from otelscore.faults.kinds import KINDS
+from otelscore.faults.kinds import KINDS, Effect
 
 
 class PlanError(ValueError):
@@ -68,11 +68,11 @@ class Rule:
 
     def covers(self, tool: str, call: int, side_effects: bool) -> bool:
         """Whether it is about this call; `side_effects`: the tool is marked as having some."""
-        return (
-            (not self.calls or call in self.calls)
-            and (self.side_effects or not side_effects)
-            and any(fnmatchcase(tool, pattern) for pattern in self.tools)
-        )
+        return (not self.calls or call in self.calls) and (self.side_effects or not side_effects) and self.matches(tool)
+
+    def matches(self, tool: str) -> bool:
+        """Whether its tools are of this name."""
+        return any(fnmatchcase(tool, pattern) for pattern in self.tools)
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,10 @@ class FaultPlan:
     def is_marked(self, tool: str) -> bool:
         """Whether the plan says that a tool has side effects."""
         return any(fnmatchcase(tool, pattern) for pattern in self.side_effects)
+
+    def changes(self, tool: str) -> bool:
+        """Whether a rule may change what a tool gives."""
+        return any(KINDS[rule.kind].effect is Effect.CHANGES and rule.matches(tool) for rule in self.faults)
 
 
 _PLAN_KEYS = tuple(each.name for each in fields(FaultPlan))

@@ -30,11 +30,11 @@ from opentelemetry import propagate, trace
 
 from otelscore.faults.cassette import Player, Recorder
 from otelscore.faults.engine import RUN, Engine, Fault
-from otelscore.faults.inject import mark
 from otelscore.faults.kinds import Effect
 from otelscore.faults.mcp_results import Json, answer_of, failed, has_side_effects, question, recorded, value_of
 from otelscore.faults.mcp_results import with_value as put_value
 from otelscore.faults.mutations import UNCHANGED
+from otelscore.faults.spans import mark
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,6 @@ class Proxy:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _marked: dict[str, bool] | None = None  # tool -> whether it has side effects; None: not asked yet
     _asked: int = 0
-    _warned: bool = False
 
     async def from_client(self, message: JSONRPCMessage) -> None:
         """Takes what the client says."""
@@ -96,6 +95,8 @@ class Proxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.engine is not None and self.engine.unseen:
+            log.warning("%d calls were spared a fault that no figure would have shown", self.engine.unseen)
 
     async def _answer(self, request: JSONRPCRequest) -> None:
         if request.method == "tools/call":
@@ -104,6 +105,7 @@ class Proxy:
             answer = await self._ask(request)
             if request.method == "tools/list":
                 self._learn(answer)
+                answer = self._without_schemas(answer)
         if "error" in answer:
             await self.to_client(JSONRPCError(jsonrpc="2.0", id=request.id, error=ErrorData(**answer["error"])))
         else:
@@ -114,23 +116,22 @@ class Proxy:
         tool = str(params.get("name", ""))
         context = propagate.extract(params.get("_meta") or {})
         run = os.environ.get(RUN) or _trace_of(context)
-        fault = None
+        fault: Fault | None = None
+        span: trace.Span = trace.INVALID_SPAN
         if self.engine is not None and self.engine.is_on:
-            fault = self.engine.next_fault(run, tool, await self._has_side_effects(tool))
+            span = self._span(tool, context)
+            seen = bool(_trace_of(context)) and span.is_recording()
+            fault = self.engine.next_fault(run, tool, await self._has_side_effects(tool), seen)
         if fault is None or self.engine is None:
             answer = await self._ask(request)
             self._remember(run, tool, answer)
             return answer
-        attributes = {
-            "mcp.method.name": "tools/call",
-            "gen_ai.operation.name": "execute_tool",
-            "gen_ai.tool.name": tool,
-        }
-        started = time.time_ns()
         if fault.seconds:
             await asyncio.sleep(fault.seconds)
         if fault.effect is Effect.RAISES:
             answer = {"result": failed(fault)}
+            span.set_attribute("error.type", type(fault.error()).__name__)
+            span.set_status(trace.Status(trace.StatusCode.ERROR, str(fault.error())))
         else:
             real = await self._ask(request)
             self._remember(run, tool, real)
@@ -138,16 +139,18 @@ class Proxy:
             if answer is real and fault.effect is Effect.CHANGES:
                 self.engine.refund(run)
                 return real
-        self._warn(context)
-        span = self.tracer.start_span(
-            f"tools/call {tool}", context, trace.SpanKind.SERVER, attributes, start_time=started
-        )
         mark(fault, span)
-        if fault.effect is Effect.RAISES:
-            span.set_attribute("error.type", type(fault.error()).__name__)
-            span.set_status(trace.Status(trace.StatusCode.ERROR, str(fault.error())))
-        span.end()
+        await asyncio.to_thread(span.end)  # which sends it, before the client has the answer and may end us
         return answer
+
+    def _span(self, tool: str, context: Any) -> trace.Span:
+        """A span below the caller's for a call that may get a fault; it is sent only where it is ended."""
+        attributes = {
+            "mcp.method.name": "tools/call",
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.tool.name": tool,
+        }
+        return self.tracer.start_span(f"tools/call {tool}", context, trace.SpanKind.SERVER, attributes)
 
     async def _ask(self, request: JSONRPCRequest) -> Json:
         """The answer of the cassette or of the server, to be recorded."""
@@ -203,15 +206,25 @@ class Proxy:
         tools = answer.get("result", {}).get("tools", ())
         self._marked = (self._marked or {}) | {str(tool.get("name")): has_side_effects(tool) for tool in tools}
 
+    def _without_schemas(self, answer: Json) -> Json:
+        """Tools whose results may be changed promise no schema of results, since clients refuse what breaks one."""
+        if self.engine is None or not self.engine.is_on or "result" not in answer:
+            return answer
+        changed = self.engine.plan.changes
+        tools = [
+            {
+                name: value
+                for name, value in tool.items()
+                if name != "outputSchema" or not changed(str(tool.get("name")))
+            }
+            for tool in answer["result"].get("tools", ())
+        ]
+        return {"result": {**answer["result"], "tools": tools}}
+
     def _remember(self, run: str, tool: str, answer: Json) -> None:
         value = value_of(answer["result"]) if self.engine is not None and "result" in answer else UNCHANGED
         if self.engine is not None and value is not UNCHANGED:
             self.engine.remember(run, tool, value)
-
-    def _warn(self, context: Any) -> None:
-        if not self._warned and not _trace_of(context):
-            self._warned = True
-            log.warning("a fault went into a call without trace context: otelscore cannot see which step it hit")
 
 
 def _changed(answer: Json, fault: Fault) -> Json:

@@ -16,12 +16,9 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
 from otelscore.faults.proxy import OWN_ID, run_proxy
-
-_DELAY = 200
-"""Milliseconds for which a span waits for others: less than a run waits for its last span."""
 
 
 async def serve_stdio(command: Sequence[str], url: str | None, options: Mapping[str, Any]) -> None:
@@ -56,7 +53,7 @@ def _tracer() -> Iterator[trace.Tracer]:
         return
     service = os.environ.get("OTEL_SERVICE_NAME") or OWN_ID
     provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(_exporter(), schedule_delay_millis=_DELAY))
+    provider.add_span_processor(SimpleSpanProcessor(_exporter()))
     try:
         yield provider.get_tracer(OWN_ID)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import TypedDict
 
 from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
@@ -19,6 +20,17 @@ def find_orders(customer: str) -> dict[str, object]:
     total = "total_amount" if DRIFTED else "total"
     orders = [{"order_id": f"{customer}-{number}", total: number * 10.5} for number in range(1, 5)]
     return {"customer": customer, "orders": orders}
+
+
+class Typed(TypedDict):
+    number: int
+    text: str
+
+
+@server.tool()
+def typed() -> Typed:
+    """Promises a schema."""
+    return {"number": 1, "text": "one"}
 
 
 @server.tool(annotations=ToolAnnotations(destructive_hint=True))

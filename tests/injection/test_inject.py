@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from types import SimpleNamespace
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import TracerProvider, sampling
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -14,8 +17,15 @@ EMPTY = FaultPlan((Rule("empty"),), budget=100)
 
 
 @pytest.fixture
-def switch(monkeypatch):
+def switch_alone(monkeypatch):
     monkeypatch.setenv(SWITCH, "1")
+
+
+@pytest.fixture
+def switch(switch_alone):
+    """With it a call's span, as a framework makes one."""
+    with TracerProvider().get_tracer("framework").start_as_current_span("call"):
+        yield
 
 
 @pytest.fixture
@@ -91,7 +101,7 @@ def test_an_async_call_waits_without_blocking(switch):
     assert result == ["a"] * 3
 
 
-def test_the_current_span_is_marked(tool, switch, spans):
+def test_the_innermost_span_is_marked(tool, switch, spans):
     with spans.tracer.start_as_current_span("execute_tool"):
         call(inject(tool, EMPTY), "a")
     (span,) = spans.get_finished_spans()
@@ -105,12 +115,38 @@ def test_a_fault_without_effect_is_not_marked(switch, spans):
     assert not spans.get_finished_spans()[0].attributes
 
 
+def test_a_call_that_no_figure_would_show_gets_no_fault(tool, switch_alone, caplog):
+    wrapped = inject(tool, FaultPlan((Rule("empty"),), budget=100))
+    unsampled = TracerProvider(sampler=sampling.ALWAYS_OFF).get_tracer("framework")
+    with unsampled.start_as_current_span("call"):
+        assert call(wrapped, "a") == ["a"] * 3
+    assert call(wrapped, "a") == ["a"] * 3
+    assert [record.message for record in caplog.records] == [
+        f"no fault goes into a call without a span that is recorded, such as this one of {tool.__name__}"
+    ]
+
+
+def test_spans_of_langchain_are_found_though_they_are_never_current(switch, spans, monkeypatch):
+    """As `get_current_span` of openinference.instrumentation.langchain tells of them."""
+    span = spans.tracer.start_span("list_orders")
+    told = SimpleNamespace(get_current_span=lambda: span)
+    monkeypatch.setitem(sys.modules, "openinference.instrumentation.langchain", told)
+    monkeypatch.setitem(sys.modules, "langchain_core", SimpleNamespace())
+    assert inject(search, EMPTY)("a") == []
+    with spans.tracer.start_as_current_span("inside the tool"):
+        assert inject(search, EMPTY)("a") == []
+    span.end()
+    inside, outside = spans.get_finished_spans()
+    for one in (inside, outside):
+        assert one.attributes["otelscore.fault.kind"] == "empty"
+
+
 def test_a_run_is_named_or_the_trace(switch, spans, monkeypatch):
     once = FaultPlan((Rule("empty"),), budget=1)
     wrapped = inject(search, once)
     found = []
     for _ in range(2):
-        with spans.tracer.start_as_current_span("run"):
+        with spans.tracer.start_as_current_span("run", Context()):
             found += [wrapped("a"), wrapped("a")]
     assert found == [[], ["a"] * 3] * 2
     monkeypatch.setenv(RUN, "one for all")
