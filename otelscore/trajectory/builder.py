@@ -104,15 +104,18 @@ def _is_suspect(node: Node) -> bool:
 
 
 def _adopt(runs: Sequence[Run], rest: Sequence[Node]) -> None:
-    """Gives the runs the nodes whose way up was lost: those in the time of one run of their service and of no other."""
+    """Gives the runs the nodes whose way up was lost: those in the time of one run of their service and of no other.
+
+    A fault's mark counts as lost wherever it lies, so that no run that was hit is taken for the agent's own work.
+    """
     around = Enclosing([(run.top.span.start, run.top.span.end) for run in runs])
     home: dict[bytes, Run] = {}
     for node in rest:
         span = node.span
         found = home.get(node.parent.span_id) if node.parent is not None else None
-        if node.lost and node.parent is None:
+        if node.reading.fault or (node.lost and node.parent is None):
             at = around.only(span.start, span.end)
-            if at is not None and span.origin.service == runs[at].top.span.origin.service:
+            if at is not None and (node.reading.fault or span.origin.service == runs[at].top.span.origin.service):
                 found = runs[at]
         if found is not None:
             home[span.span_id] = found

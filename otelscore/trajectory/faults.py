@@ -1,7 +1,8 @@
 """Which steps of a run had a fault injected into them.
 
 The mark may be on any span of the call: the tool's own, one that the tool made inside, or that of a proxy in another
-process. It is about the step that it lies in, or nearest above it.
+process. It is about the step that it lies in, or nearest above it. Where an instrumentation does not make its spans
+current, a proxy's span lies below none of them; then it is about the one call during which it happened.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from otelscore.model import SERVER, TOOL
 from otelscore.trajectory.drafts import Draft
 from otelscore.trajectory.tree import Node
 
@@ -31,10 +33,14 @@ def find_faults(steps: Sequence[Draft], nodes: Sequence[Node]) -> dict[bytes, In
         return {}
     owners = {node.span_id: step for step in steps for node in (step.node, *step.inner)}
 
-    def owner(node: Node | None) -> Draft | None:
-        while node is not None and node.span_id not in owners:
-            node = node.parent
-        return None if node is None else owners[node.span_id]
+    def owner(node: Node) -> Draft | None:
+        above: Node | None = node
+        while above is not None and above.span_id not in owners:
+            above = above.parent
+        found = None if above is None else owners[above.span_id]
+        if (found is None or found.node is node) and node.span.kind == SERVER:
+            return _call_around(node, steps) or found
+        return found
 
     own: dict[bytes, bool] = {}
     whole: bool | None = None
@@ -53,3 +59,15 @@ def find_faults(steps: Sequence[Draft], nodes: Sequence[Node]) -> dict[bytes, In
             key = step.span_id
             found.setdefault(key, Injected(node.reading.fault, own.get(key, whole)))
     return found
+
+
+def _call_around(node: Node, steps: Sequence[Draft]) -> Draft | None:
+    """The one tool step during which a server's span happened; None where several did, or none."""
+    span = node.span
+    around = [
+        step
+        for step in steps
+        if step.kind is TOOL and step.node is not node and step.start <= span.start and span.end <= step.end
+    ]
+    named = [step for step in around if step.name == node.reading.name]
+    return next((found[0] for found in (around, named) if len(found) == 1), None)

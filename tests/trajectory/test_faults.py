@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support import REMOTE, agent, model, other, run, tool
+from support import REMOTE, agent, model, other, run, span_id, tool, wrapper
 
 
 def marked(trajectory):
@@ -54,3 +54,19 @@ def test_the_answer_of_a_run_with_a_fault_is_known_without_any_failure():
 
     assert acknowledged(acknowledges=True)
     assert not acknowledged(acknowledges=False)
+
+
+def test_the_mark_of_a_proxy_below_no_call_is_about_the_one_during_which_it_happened():
+    """As where an instrumentation never makes its spans current, so that the context is that of a span further up."""
+
+    def seen(above, *calls):
+        proxy = tool("t", 3.2, 3.8, fault="truncate", scope="proxy", span_kind=2, flags=REMOTE)
+        trajectory = run(above(0, 9, agent("a", 0, 9, model(0, 1), *calls), proxy))
+        assert trajectory.fault == "truncate"
+        return [step.span_id for step in trajectory.steps if step.fault]
+
+    for above in (other, wrapper):
+        assert seen(above, tool("t", 1, 2), tool("t", 3, 4, id="hit", has_result=True)) == [span_id("hit")]
+        assert seen(above, tool("other", 3, 4), tool("t", 3, 4, id="hit", has_result=True)) == [span_id("hit")]
+        assert seen(above, tool("server_t", 3, 4, id="hit"), tool("t", 5, 6)) == [span_id("hit")]
+        assert span_id("hit") not in seen(above, tool("t", 3, 4, args="x", id="hit"), tool("t", 3, 4, args="y"))
