@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import stat
+import sys
+from asyncio.streams import FlowControlMixin
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -19,6 +24,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
 from otelscore.faults.proxy import OWN_ID, run_proxy
+
+_LINE = 1 << 28
+"""Bytes of one message at most."""
 
 
 async def serve_stdio(command: Sequence[str], url: str | None, options: Mapping[str, Any]) -> None:
@@ -40,8 +48,32 @@ async def serve_stdio(command: Sequence[str], url: str | None, options: Mapping[
                     encoding_error_handler="replace",  # else one bad byte ends the whole session
                 )
                 server = await stack.enter_async_context(stdio_client(started))
-            client = await stack.enter_async_context(stdio_server())
+            client = await stack.enter_async_context(stdio_server(*await _pipes()))
             await run_proxy(client, server, tracer=tracer, **options)
+
+
+async def _pipes() -> tuple[Any, Any]:
+    """Standard input and output for the SDK, which would use a thread for each line: that takes longer than all else
+    that the proxy does. None, for the SDK's own, where they are no pipes but a terminal or a file.
+    """
+    if not all(stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) for mode in (os.fstat(fd).st_mode for fd in (0, 1))):
+        return None, None
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=_LINE)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    transport, protocol = await loop.connect_write_pipe(lambda: FlowControlMixin(loop), sys.stdout)
+    return reader, _Output(asyncio.StreamWriter(transport, protocol, None, loop))
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    writer: asyncio.StreamWriter
+
+    async def write(self, text: str) -> None:
+        self.writer.write(text.encode())
+
+    async def flush(self) -> None:
+        await self.writer.drain()
 
 
 @contextmanager

@@ -6,10 +6,10 @@ import json
 import os
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -227,7 +227,7 @@ def url():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen((*SERVER, "http", str(port)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    eventually(partial(accepts, port))
+    eventually(partial(accepts, port), True)
     yield f"http://127.0.0.1:{port}/mcp"
     server.kill()
     server.wait()
@@ -244,25 +244,26 @@ def test_the_server_may_speak_streamable_http(tmp_path, url):
     assert [len(found.structured_content["orders"]) for found in (whole, part)] == [4, 2]
 
 
-def test_it_adds_little_to_a_call():
-    def median(command):
-        started = []
+def test_it_adds_less_than_2_ms_to_a_call():
+    """The quickest call of many, since whatever else the machine does only ever makes one slower."""
 
-        async def session():
-            parameters = StdioServerParameters(command=command[0], args=list(command[1:]), env=dict(os.environ))
-            async with stdio_client(parameters) as (read, write), ClientSession(read, write) as client:
-                await client.initialize()
-                for _ in range(150):
+    async def quickest():
+        took = ([], [])
+        async with AsyncExitStack() as stack:
+            clients = []
+            for command in (SERVER, (*PROXY, "--", *SERVER)):
+                streams = await stack.enter_async_context(stdio_client(server_of(command)))
+                clients.append(await stack.enter_async_context(ClientSession(*streams)))
+                await clients[-1].initialize()
+            for _ in range(150):
+                for client, times in zip(clients, took, strict=True):
                     began = time.perf_counter()
                     await client.call_tool(*ORDERS)
-                    started.append(time.perf_counter() - began)
+                    times.append(time.perf_counter() - began)
+        return map(min, took)
 
-        anyio.run(session)
-        return statistics.median(started)
-
-    direct, through = median(SERVER), median((*PROXY, "--", *SERVER))
-    # 2 ms on a machine with nothing else to do; a loaded one is slower at both.
-    assert through - direct < max(0.002, 2 * direct), (direct, through)
+    direct, through = anyio.run(quickest)
+    assert through - direct < 0.002, (direct, through)
 
 
 @pytest.mark.parametrize("wrong", [(), ("--url", "http://x", "--", "y")])
