@@ -14,6 +14,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command("fault-proxy", short_help="Bring faults into the tool calls of an MCP server.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--url", metavar="URL", help="The server, where it speaks streamable HTTP instead of stdio.")
+@click.option(
+    "--listen",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Speak streamable HTTP at this port of localhost instead of stdio.",
+)
 @click.option("--plan", type=_FILE, metavar="FILE", help="The fault plan; nothing happens without OTELSCORE_FAULTS=1.")
 @click.option("--record", type=_FILE, metavar="FILE", help="Write every request and its answer to this cassette.")
 @click.option("--replay", type=_FILE, metavar="FILE", help="Answer from this cassette.")
@@ -30,14 +36,16 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def fault_proxy(
     command: tuple[str, ...],
     url: str | None,
+    listen: int | None,
     plan: Path | None,
     record: Path | None,
     replay: Path | None,
     on_miss: str,
     timeout: float,
 ) -> None:
-    """Speak MCP on standard input and output in place of a server, and pass everything on to the real one: to COMMAND
-    on its standard input and output (after --), or to --url. Put it where the client's configuration names the server.
+    """Speak MCP on standard input and output, or at --listen, in place of a server, and pass everything on to the real
+    one: to COMMAND on its standard input and output (after --), or to --url. Put it where the client's configuration
+    names the server.
 
     The plan is --plan, else what OTELSCORE_FAULT_PLAN names. Spans of calls with faults go to
     OTEL_EXPORTER_OTLP_ENDPOINT, below those that the client's trace context names.
@@ -52,21 +60,31 @@ def fault_proxy(
         from otelscore.faults.cassette import Cassette, CassetteError, Player, Recorder
         from otelscore.faults.engine import PLAN, Engine
         from otelscore.faults.plan import PlanError, load_plan
-        from otelscore.faults.transports import serve_stdio
+        from otelscore.faults.transports import serve_port, serve_stdio
+        from otelscore.serving import PortInUseError
     except ImportError as error:
         raise click.ClickException(f"{error}; install it: pip install 'otelscore[faults]'") from None
     path = plan or (Path(os.environ[PLAN]) if os.environ.get(PLAN) else None)
     try:
-        options: dict[str, Any] = {
-            "engine": Engine(load_plan(path)) if path else None,
-            "recorder": Recorder(record) if record else None,
-            "player": Player(Cassette.load(replay)) if replay else None,
-            "on_miss": on_miss,
-            "seconds": timeout,
-        }
+        engine = Engine(load_plan(path)) if path else None
+        recorder = Recorder(record) if record else None
+        cassette = Cassette.load(replay) if replay else None
     except (PlanError, CassetteError, OSError) as error:
         raise click.UsageError(str(error)) from None
+
+    def options() -> dict[str, Any]:
+        player = Player(cassette) if cassette else None
+        return {"engine": engine, "recorder": recorder, "player": player, "on_miss": on_miss, "seconds": timeout}
+
     try:
-        anyio.run(serve_stdio, command, url, options)
+        if listen is None:
+            anyio.run(serve_stdio, command, url, options)
+        else:
+            anyio.run(serve_port, listen, command, url, options)
+    except PortInUseError as error:
+        raise click.ClickException(f"--listen: {error.strerror}") from None
     except OSError as error:
         raise click.ClickException(f"the server cannot be reached: {error}") from None
+    finally:
+        if engine is not None and engine.unseen:
+            click.echo(f"{engine.unseen} calls were spared a fault that no figure would have shown", err=True)

@@ -95,8 +95,6 @@ class Proxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.engine is not None and self.engine.unseen:
-            log.warning("%d calls were spared a fault that no figure would have shown", self.engine.unseen)
 
     async def _answer(self, request: JSONRPCRequest) -> None:
         if request.method == "tools/call":
@@ -269,6 +267,8 @@ async def run_proxy(client: Any, server: Any, **options: Any) -> None:
                 log.warning("the client sent what is no message: %s", str(item).splitlines()[0])
                 continue
             await proxy.from_client(item.message)
+    except anyio.ClosedResourceError:
+        pass  # the client ended its HTTP session, so the transport closed the stream under us
     finally:
         await proxy.close()
         await client_write.aclose()  # the transport writes until then

@@ -8,9 +8,10 @@ import os
 import stat
 import sys
 from asyncio.streams import FlowControlMixin
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -23,33 +24,54 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
+from otelscore.faults.listener import Options, serve_http
 from otelscore.faults.proxy import OWN_ID, run_proxy
+from otelscore.serving import listen
+
+log = logging.getLogger(__name__)
 
 _LINE = 1 << 28
 """Bytes of one message at most."""
 
 
-async def serve_stdio(command: Sequence[str], url: str | None, options: Mapping[str, Any]) -> None:
-    """Speaks MCP on standard input and output until it ends; `options` are those of the proxy.
+async def serve_stdio(command: Sequence[str], url: str | None, options: Options) -> None:
+    """Speaks MCP on standard input and output until it ends.
 
     Raises OSError where the command cannot be started.
     """
-    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # the proxy says itself what the SDK would log with tracebacks
     with _tracer() as tracer:
-        async with AsyncExitStack() as stack:
-            server = None
-            if url:
-                server = await stack.enter_async_context(streamable_http_client(url))
-            elif command:
-                started = StdioServerParameters(
-                    command=command[0],
-                    args=list(command[1:]),
-                    env=dict(os.environ),
-                    encoding_error_handler="replace",  # else one bad byte ends the whole session
-                )
-                server = await stack.enter_async_context(stdio_client(started))
-            client = await stack.enter_async_context(stdio_server(*await _pipes()))
-            await run_proxy(client, server, tracer=tracer, **options)
+        async with connect(command, url) as server, stdio_server(*await _pipes()) as client:
+            await run_proxy(client, server, tracer=tracer, **options())
+
+
+async def serve_port(port: int, command: Sequence[str], url: str | None, options: Options) -> None:
+    """Speaks MCP over HTTP on a port of this machine until it is told to stop; each client has a server of its own.
+
+    Raises OSError where the port is taken.
+    """
+    with listen("127.0.0.1", port) as listening, _tracer() as tracer:
+        log.warning("listening at http://127.0.0.1:%d/mcp", listening.getsockname()[1])
+        await serve_http(listening, partial(connect, command, url), lambda: {"tracer": tracer, **options()})
+
+
+@asynccontextmanager
+async def connect(command: Sequence[str], url: str | None) -> AsyncIterator[Any]:
+    """A connection to the real server, as (read stream, write stream); None where a cassette alone answers."""
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # the proxy says itself what the SDK would log with tracebacks
+    if url:
+        async with streamable_http_client(url) as streams:
+            yield streams
+    elif command:
+        started = StdioServerParameters(
+            command=command[0],
+            args=list(command[1:]),
+            env=dict(os.environ),
+            encoding_error_handler="replace",  # else one bad byte ends the whole session
+        )
+        async with stdio_client(started) as streams:
+            yield streams
+    else:
+        yield None
 
 
 async def _pipes() -> tuple[Any, Any]:
