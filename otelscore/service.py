@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import secrets
 import threading
 import time
@@ -12,11 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import structlog
 
 from otelscore import __version__
+from otelscore.clock import ArrivalClock
 from otelscore.config import LIMITS, Address, Config
 from otelscore.dialects import DIALECTS, Context, Registry
 from otelscore.dialects.mapping import UserMapping, with_mapping
@@ -25,25 +24,22 @@ from otelscore.doors.guard import make_doors
 from otelscore.doors.watched import DoorError
 from otelscore.durable import Durable
 from otelscore.export import verdicts
-from otelscore.export.backend import Backend
 from otelscore.export.events import Events
 from otelscore.export.forward import Forwarder
 from otelscore.export.http import MetricsApp
 from otelscore.export.prometheus import Exposition
-from otelscore.export.sending import make_sender
-from otelscore.export.spool import Spool
 from otelscore.ingest import otlp_protobuf
 from otelscore.ingest.decode import Decoder
 from otelscore.ingest.gate import Gate
 from otelscore.ingest.grpc import GrpcServer
 from otelscore.ingest.http import OtlpHttp
 from otelscore.ingest.receiver import Receiver, Result, Signal
-from otelscore.model import INSTANCE_HEADER, Batch, Clock, Kind, Reader, Score, Verdict
+from otelscore.model import Batch, Clock, Kind, Reader, Score, Verdict
 from otelscore.plugins import PluginError, load_dialects
 from otelscore.scoring.families import Family, service_family
-from otelscore.serving import HttpServer, PortInUseError
+from otelscore.serving import HttpServer
+from otelscore.starting import StartError, allow_files, make_backend, make_forwarder, open_door, open_store
 from otelscore.store.errors import StoreError
-from otelscore.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -55,13 +51,8 @@ SCRAPERS = 100
 
 TRANSPORTS = ("grpc", "http")
 
-_OTHER_FILES = 500  # beside connections to senders
 _TICK = 1.0  # seconds between two looks at the clock, less where the graces are shorter
 _COMPLAINT = 60.0  # seconds between two log lines about the same trouble
-
-
-class StartError(RuntimeError):
-    """The service cannot start; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +62,6 @@ class Ports:
     grpc: int
     http: int
     metrics: int
-
-
-def steady_clock() -> Clock:
-    """Unix seconds that never step back, whatever is done to the wall clock."""
-    offset = time.time() - time.monotonic()
-    return lambda: offset + time.monotonic()
 
 
 def make_reader(config: Config, key: bytes) -> Registry:
@@ -139,17 +124,17 @@ class Service:
 
     def __init__(self, config: Config, clock: Clock | None = None) -> None:
         self._config = config
-        self._clock = clock or steady_clock()
+        self._clock = clock or ArrivalClock()
         self._lock = threading.Lock()
         try:
             doors = make_doors(config)
         except DoorError as error:
             raise StartError(str(error)) from None
         instance = secrets.token_hex(8)
-        forward_to, tell_to = _backend(config, "forward", instance), _backend(config, "events", instance)
+        forward_to, tell_to = make_backend(config, "forward", instance), make_backend(config, "events", instance)
         self._backends = [backend for backend in (forward_to, tell_to) if backend]
         events = Events(tell_to, __version__) if tell_to else None
-        store = _open_store(config)
+        store = open_store(config)
         try:
             tell = events.emit if events else _tell_nobody
             self._durable = Durable(config, __version__, self._clock, store, tell)
@@ -157,7 +142,7 @@ class Service:
             raise StartError(f"labels: {error}") from None
         except StoreError as error:
             raise StartError(f"{error}; see --state") from None
-        forwarder = _make_forwarder(config, forward_to, self._durable.reach)
+        forwarder = make_forwarder(config, forward_to, self._durable.reach)
         self._exporters: list[Forwarder | Events] = [exporter for exporter in (forwarder, events) if exporter]
         self._requests = Counter(dict.fromkeys(product(TRANSPORTS, Signal, Result), 0))
         self._complained: dict[tuple[str, ...], float] = {}
@@ -204,14 +189,14 @@ class Service:
         Raises:
             StartError: an address is taken or not ours.
         """
-        _allow_files(2 * self._config.limits_connections)
+        allow_files(2 * self._config.limits_connections)
         opened: list[Callable[[], None]] = []
         try:
-            metrics = _open("metrics", "--metrics", self._config.metrics_endpoint, self._metrics.start)
+            metrics = open_door("metrics", "--metrics", self._config.metrics_endpoint, self._metrics.start)
             opened.append(lambda: self._metrics.stop(DRAIN))
-            grpc = _open("OTLP/gRPC", "--grpc", self._config.grpc_endpoint, self._grpc.start)
+            grpc = open_door("OTLP/gRPC", "--grpc", self._config.grpc_endpoint, self._grpc.start)
             opened.append(lambda: self._grpc.stop(DRAIN))
-            http = _open("OTLP/HTTP", "--http", self._config.http_endpoint, self._http.start)
+            http = open_door("OTLP/HTTP", "--http", self._config.http_endpoint, self._http.start)
             opened.append(lambda: self._http.stop(DRAIN))
             self._check_backends(grpc, http, metrics)
         except StartError:
@@ -349,84 +334,5 @@ class Service:
             )
 
 
-def _backend(config: Config, section: str, instance: str) -> Backend | None:
-    names = ("endpoint", "protocol", "headers", "tls_ca_file", "tls_cert_file", "tls_key_file")
-    url, protocol, headers, *files = (getattr(config, f"{section}_{name}") for name in names)
-    try:
-        return Backend(url, protocol, (*headers, (INSTANCE_HEADER, instance)), *files) if url else None
-    except ValueError as error:
-        raise StartError(f"{section}.{error}") from None
-
-
-def _make_forwarder(config: Config, backend: Backend | None, reach: Callable[[str], None]) -> Forwarder | None:
-    folder = None if config.state == "none" else Path(config.state).expanduser() / "forward"
-    if backend is None:
-        if folder is not None and any(folder.glob("*")):
-            log.warning(
-                "requests wait to be passed on, but nobody says where to: give --forward, or delete them",
-                folder=str(folder),
-            )
-        return None
-    try:
-        spool = Spool(folder, config.limits_forward_spool, sync=config.durability == "power")
-    except OSError as error:
-        raise StartError(f"the forward spool {folder} cannot be used: {error.strerror}; see --state") from None
-    log.info("passing requests on", endpoint=backend.url, waiting=spool.requests)
-    return Forwarder(make_sender(backend), spool, config.forward_required, reach)
-
-
 def _tell_nobody(_: Sequence[Score]) -> None:
     """Where scores are not sent as events."""
-
-
-def _allow_files(wanted: int) -> None:
-    """Lets the process have so many connections, and what else it opens; else a crowd of them would stop the store."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted + _OTHER_FILES:
-        most = wanted + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(wanted + _OTHER_FILES, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        if most < wanted + _OTHER_FILES:
-            log.warning("this system allows fewer files than limits.connections", files=most, connections=wanted)
-
-
-def _open_store(config: Config) -> Store | None:
-    if config.state == "none":
-        return None
-    folder = Path(config.state).expanduser()
-    log.info("restoring state", folder=str(folder))  # a large one takes minutes
-    try:
-        store = Store.open(folder, "power" if config.durability == "power" else "process", config.limits_state)
-    except StoreError as error:
-        raise StartError(f"{error}; see --state") from None
-    if store.set_aside is not None:
-        log.error("the state was damaged and is set aside; beginning anew", set_aside=str(store.set_aside))
-    return store
-
-
-def _open(what: str, flag: str, address: Address, start: Callable[[], int]) -> int:
-    try:
-        return start()
-    except PortInUseError:
-        owner = _owner(address.port)
-        raise StartError(
-            f"{address}, the address for {what}, is in use{owner}; "
-            f"choose another one with {flag} HOST:PORT (port 0 takes a free one)"
-        ) from None
-    except OSError as error:
-        raise StartError(f"cannot listen on {address} for {what}: {error.strerror or error}; see {flag}") from None
-
-
-def _owner(port: int) -> str:
-    """Who listens there, as far as this user may know."""
-    import psutil  # noqa: PLC0415 - only when a start fails
-
-    try:
-        pids = {
-            found.pid
-            for found in psutil.net_connections("tcp")
-            if found.status == psutil.CONN_LISTEN and found.laddr and found.laddr.port == port and found.pid
-        }
-        names = [f"{psutil.Process(pid).name()} (pid {pid})" for pid in sorted(pids)]
-    except (psutil.Error, OSError):
-        return ""
-    return " by " + ", ".join(names) if names else " by another program"

@@ -16,7 +16,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 GROUND = frozenset({"model"})
 PIPELINE = GROUND | {"config", "dialects", "trajectory", "scoring", "tally", "journal", "runs", "pipeline"}
 DURABLE = PIPELINE | {"store", "saved", "durable"}
-SERVICE = DURABLE | {"ingest", "export", "serving", "doors", "logs", "plugins", "service"}
+SERVICE = DURABLE | {"ingest", "export", "serving", "doors", "logs", "plugins", "clock", "starting", "service"}
 
 MAY_IMPORT = {
     "model": frozenset(),
@@ -39,6 +39,8 @@ MAY_IMPORT = {
     "checkup": GROUND,
     "saved": DURABLE,
     "durable": DURABLE,
+    "clock": frozenset(),
+    "starting": GROUND | {"config", "export", "serving", "store"},
     "service": SERVICE,
     "faults": SERVICE,
     "cli": SERVICE | {"demo", "checkup", "faults"},

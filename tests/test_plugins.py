@@ -18,7 +18,8 @@ from otelscore.config import Config
 from otelscore.dialects import GENAI, ByFunction, Dialect, Kind, RawSpan
 from otelscore.model import Origin
 from otelscore.plugins import PluginError, load_dialects
-from otelscore.service import Service, StartError, make_reader
+from otelscore.service import Service, make_reader
+from otelscore.starting import StartError
 
 DOCS = Path(__file__).parents[1] / "docs" / "dialects.md"
 

@@ -27,7 +27,8 @@ def serve(config: Config, demo: bool) -> None:
     """Receive OTLP from agents, rebuild and score their runs, and serve the figures to Prometheus."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # it has a line of its own for whoever fails a handshake
     from otelscore import logs
-    from otelscore.service import Service, StartError
+    from otelscore.service import Service
+    from otelscore.starting import StartError
 
     logs.configure(config.log_level, config.log_format)
     if demo:
