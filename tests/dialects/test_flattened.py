@@ -55,8 +55,9 @@ def test_a_number_that_is_none_or_too_great_is_no_part() -> None:
 
 
 @given(st.dictionaries(st.text("0123456789._acdeglmnoprst", max_size=30).map(PREFIX.__add__), st.text(max_size=5)))
-def test_no_mix_of_fields_is_too_much(fields: dict[str, object]) -> None:
-    answer(fields, PREFIX)
+def test_any_mix_of_fields_is_a_message_or_none(fields: dict[str, object]) -> None:
+    found = answer(fields, PREFIX)
+    assert found is None or found.keys() == {"role", "content", "tool_calls"}
 
 
 def prompt(**fields: object) -> dict[str, object]:
