@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import unpack
+from typing import Any
 
 from otelscore.ingest.records import (
     MAX_DEPTH,
@@ -33,6 +34,8 @@ _VARINT, _FIXED64, _LENGTH, _GROUP, _END_GROUP, _FIXED32 = range(6)  # wire type
 _CUT_OFF = "it is cut off"
 _MAX_TAG, _SIGN, _MASK = 2**32 - 1, 2**63, 2**64 - 1
 
+_SPAN_PLACE, _LOG_PLACE = "resourceSpans[{}].scopeSpans[{}].spans[{}]", "resourceLogs[{}].scopeLogs[{}].logRecords[{}]"
+
 Range = tuple[int, int]
 
 
@@ -42,44 +45,36 @@ class _WireError(Exception):
 
 def spans(body: bytes, wanted: WantedKeys, origins: Origins) -> Iterator[RawSpan | Rejected]:
     """The spans of an ExportTraceServiceRequest in its order; SenderError if the body is none."""
-    try:
-        found = _parts(body, 0, len(body), 0x0A)
-        if body and not found:
-            raise NotOtlpError("no resource_spans in the request: is this a traces request?")
-        for i, (start, stop) in enumerate(found):
-            resource = _resource(body, start, stop, origins)
-            for j, (scope_start, scope_stop) in enumerate(_parts(body, start, stop, 0x12)):
-                origin = origins.get(resource, _scope(body, scope_start, scope_stop))
-                for k, (at, end) in enumerate(_parts(body, scope_start, scope_stop, 0x12)):
-                    try:
-                        raw = _span(body, at, end, wanted.raw, origin)
-                    except (SenderError, UnicodeDecodeError) as error:
-                        yield Rejected(f"resourceSpans[{i}].scopeSpans[{j}].spans[{k}]: {_reason(error)}")
-                    else:
-                        yield raw
-    except _WireError as error:
-        raise SenderError(f"not a protobuf ExportTraceServiceRequest: {_reason(error)}") from None
+    return _records(body, wanted.raw, origins, False)
 
 
 def logs(body: bytes, wanted: WantedKeys, origins: Origins) -> Iterator[RawLog | Rejected]:
     """The records of an ExportLogsServiceRequest in its order; SenderError if the body is none."""
+    return _records(body, wanted.raw, origins, True)
+
+
+def _records(body: bytes, wanted: RawKeys, origins: Origins, of_logs: bool) -> Iterator[Any]:
+    """The records of a request of either signal; their requests are built alike."""
+    signal, request = ("logs", "ExportLogsServiceRequest") if of_logs else ("traces", "ExportTraceServiceRequest")
     try:
         found = _parts(body, 0, len(body), 0x0A)
         if body and not found:
-            raise NotOtlpError("no resource_logs in the request: is this a logs request?")
+            field = "resource_logs" if of_logs else "resource_spans"
+            raise NotOtlpError(f"no {field} in the request: is this a {signal} request?")
         for i, (start, stop) in enumerate(found):
             resource = _resource(body, start, stop, origins)
             for j, (scope_start, scope_stop) in enumerate(_parts(body, start, stop, 0x12)):
                 origin = origins.get(resource, _scope(body, scope_start, scope_stop))
                 for k, (at, end) in enumerate(_parts(body, scope_start, scope_stop, 0x12)):
                     try:
-                        raw = _log(body, at, end, wanted.raw, origin)
+                        raw = _log(body, at, end, wanted, origin) if of_logs else _span(body, at, end, wanted, origin)
                     except (SenderError, UnicodeDecodeError) as error:
-                        yield Rejected(f"resourceLogs[{i}].scopeLogs[{j}].logRecords[{k}]: {_reason(error)}")
+                        where = _LOG_PLACE if of_logs else _SPAN_PLACE
+                        yield Rejected(f"{where.format(i, j, k)}: {_reason(error)}")
                     else:
                         yield raw
     except _WireError as error:
-        raise SenderError(f"not a protobuf ExportLogsServiceRequest: {_reason(error)}") from None
+        raise SenderError(f"not a protobuf {request}: {_reason(error)}") from None
 
 
 def check_metrics(body: bytes) -> None:
