@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from otelscore.model import Kind, RawSpan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ByValue:
     """By the value of an attribute, in lower case and without JSON's quotes."""
 
@@ -37,7 +37,7 @@ class ByValue:
         return self.kinds.get(value) or self.kinds.get(value.strip('"').lower(), self.otherwise)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ByPresence:
     """By an attribute that only one kind has."""
 
@@ -54,7 +54,7 @@ class ByPresence:
         return self.kind if found else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ByName:
     """By how the span's name begins, where it has one of `keys` or comes from one of `scopes` (neither: anywhere)."""
 

@@ -103,9 +103,9 @@ def _walk(value: AttributeValue, texts: list[str], calls: list[Asked], levels: i
         if len(value) == 1:
             _walk(value[0], texts, calls, levels - 1)
             return
-        last = next((item for item in reversed(value) if _is_message(item)), None)
-        for item in value:
-            if item is last or not _is_message(item):
+        last = max([at for at, item in enumerate(value) if _is_message(item)], default=-1)
+        for at, item in enumerate(value):
+            if at == last or not _is_message(item):
                 _walk(item, texts, calls, levels - 1)
     elif isinstance(value, dict):
         plain = value.get("content")
@@ -132,15 +132,22 @@ def _call(value: dict[str, AttributeValue]) -> Asked | None:
     """The call that a part of a message is, or None."""
     body: AttributeValue = value
     if not _CALL_WRAPPERS.isdisjoint(value):
-        body = next(value[name] for name in value if name in _CALL_WRAPPERS)
+        (body, *_) = [value[name] for name in value if name in _CALL_WRAPPERS]
     elif type_of(value) not in _CALL_TYPES and ("type" in value or not value.keys() >= _CALL_FIELDS):
         return None
     if not isinstance(body, dict):
         return None
     # The Responses API of OpenAI gives a call an id of its own beside the one that its result refers to.
-    ids = (value.get("call_id"), *(body.get(name) for name in _CALL_IDS), value.get("id"))
-    return Asked(
-        next(filter(None, map(word, ids)), ""),
-        next(filter(None, (word(body.get(name)) for name in _CALL_NAMES)), ""),
-        next((body[name] for name in _CALL_ARGUMENTS if name in body), None),
-    )
+    call_id = first_word(value, ("call_id",)) or first_word(body, _CALL_IDS) or first_word(value, ("id",))
+    given = [body[name] for name in _CALL_ARGUMENTS if name in body]
+    return Asked(call_id, first_word(body, _CALL_NAMES), given[0] if given else None)
+
+
+def first_word(value: dict[str, AttributeValue], fields: tuple[str, ...]) -> str:
+    """The first of the fields that says something; "" where none does."""
+    for name in fields:
+        if name in value:
+            said = word(value[name])
+            if said:
+                return said
+    return ""

@@ -128,8 +128,8 @@ def _read_agent(reading: Reading, dialect: Dialect, span: RawSpan, context: Cont
     if output.text:
         reading.acknowledges = content.acknowledges(output.text)
     if context.labels:
-        labels = (key for key in context.labels if key in span.attributes)
-        reading.labels = {key: str(span.attributes[key])[: content.MAX_WORD] for key in labels}
+        given = span.attributes
+        reading.labels = {key: str(given[key])[: content.MAX_WORD] for key in context.labels if key in given}
 
 
 def _tool_name(dialect: Dialect, span: RawSpan) -> str:
@@ -177,7 +177,7 @@ def _read_failure(reading: Reading, soft: SoftError | None, dialect: Dialect, sp
         error_class,
         exception=bool(exceptions),
         typed=bool(typed),
-        messages=frozenset(content.text_digest(words, key) for words in (message, span.message) if words),
+        messages=frozenset([content.text_digest(words, key) for words in (message, span.message) if words]),
     )
     if error_class is not ErrorClass.TIMEOUT and any(map(CANCELLATION_TYPES.search, types)):
         reading.skipped = True

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import orjson
 
-from otelscore.dialects.content import digest, hidden, parse, type_of, word
+from otelscore.dialects.content import digest, hidden, parse, type_of
 from otelscore.dialects.failure import classify
-from otelscore.dialects.messages import Asked, asked_in
+from otelscore.dialects.messages import Asked, asked_in, first_word
 from otelscore.dialects.soft_errors import Patterns, soft_error
 from otelscore.model import Attributes, AttributeValue, Call, Failure, Result
 
@@ -111,7 +110,7 @@ def numbered(attributes: Attributes, prefix: str, call_id: str, content: str) ->
     return ends[::-1] or None
 
 
-def _result(told: _Told, requested: Iterable[Asked], key: bytes, extra: Patterns) -> Result:
+def _result(told: _Told, requested: list[Asked], key: bytes, extra: Patterns) -> Result:
     name, arguments = "", None
     for call in requested:
         if call.call_id == told.call_id if told.call_id else call.name == told.name:
@@ -150,7 +149,8 @@ def _told_in(message: dict[str, AttributeValue]) -> list[_Told]:
 def _body(part: dict[str, AttributeValue]) -> AttributeValue:
     """The result that a part of a message is; None where it is none."""
     if not _WRAPPERS.isdisjoint(part):
-        return next(part[name] for name in part if name in _WRAPPERS)
+        (body, *_) = [part[name] for name in part if name in _WRAPPERS]
+        return body
     return part if type_of(part) in _RESULT_TYPES else None
 
 
@@ -171,17 +171,7 @@ def _told(value: dict[str, AttributeValue]) -> _Told:
         said = {"isError": True, "content": said["value"]} if failed else said["value"]
     elif not _FLAGS.isdisjoint(value) and not hidden(said):
         said = value
-    return _Told(_word_of(value, _IDS), _word_of(value, _NAMES), said)
-
-
-def _word_of(value: dict[str, AttributeValue], fields: Iterable[str]) -> str:
-    """The first of the fields that says something."""
-    for name in fields:
-        if name in value:
-            said = word(value[name])
-            if said:
-                return said
-    return ""
+    return _Told(first_word(value, _IDS), first_word(value, _NAMES), said)
 
 
 def _messages(value: AttributeValue) -> list[AttributeValue]:
@@ -197,7 +187,8 @@ def _messages(value: AttributeValue) -> list[AttributeValue]:
         value = parse(value) if last is None else last
     for _ in range(3):
         if isinstance(value, dict):
-            value = parse(next((value[name] for name in (*_HOLDERS, "args") if name in value), None))
+            held = [value[name] for name in (*_HOLDERS, "args") if name in value]
+            value = parse(held[0]) if held else None
         elif isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
             value = value[0]
     return value if isinstance(value, list) else []

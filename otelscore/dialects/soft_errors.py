@@ -234,15 +234,16 @@ def _in_text(text: str, command: AttributeValue, extra: Patterns) -> SoftError |
     if status is None and "\n" in tail:
         status = EXIT_BLOCK.search(f"\n{tail}")
     if status:
-        code = int(next(filter(None, status.groups())))
+        code = int("".join(filter(None, status.groups())))  # one of them matched
         return SoftError("exit_status", text[:MAX_TEXT]) if _failed_with(code, command) else None
     if KILLED.match(head) or KILLED.match(last_line):
         return SoftError("killed", "timed out")
     marker = SOFT_ERROR_TEXT.match(head)
     if marker:
         return SoftError(str(marker.lastgroup), text[:MAX_TEXT])
-    if extra and any(pattern.match(head) for pattern in extra):
-        return SoftError("configured", text[:MAX_TEXT])
+    for pattern in extra:
+        if pattern.match(head):
+            return SoftError("configured", text[:MAX_TEXT])
     return None
 
 

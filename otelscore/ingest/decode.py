@@ -13,7 +13,7 @@ from typing import Any
 from otelscore.ingest import otlp_json, otlp_protobuf
 from otelscore.ingest.compression import TooLargeError
 from otelscore.ingest.records import NotOtlpError, Origins, Rejected, WantedKeys
-from otelscore.model import OTHER, Batch, RawEvent, RawLog, RawSpan, Reader, SenderError, Span, Verdict
+from otelscore.model import OTHER, Batch, RawEvent, RawLog, RawSpan, Reader, Reading, SenderError, Span, Verdict
 
 _MAX_NAME = 256  # characters of a span name that are kept
 
@@ -102,7 +102,6 @@ class Decoder:
         read = self._reader.read
         keep = batch.spans.append
         shared: dict[Any, Any] = {}  # equal ids and names are one object: a third of what an open span takes
-        share = shared.setdefault
         most = self._max_attributes
         for number, raw in enumerate(records):
             if number >= self._max_records:
@@ -113,27 +112,7 @@ class Decoder:
             if len(raw.attributes) > most or (raw.events and _longest(raw.events) > most):
                 self._reject_large(batch)
                 continue
-            reading, name = read(raw), raw.name[:_MAX_NAME]
-            if reading is not OTHER:
-                reading.name = share(reading.name, reading.name)
-                reading.agent = share(reading.agent, reading.agent)
-                reading.session = share(reading.session, reading.session)
-            keep(
-                Span(
-                    share(raw.trace_id, raw.trace_id),
-                    share(raw.span_id, raw.span_id),
-                    share(raw.parent_id, raw.parent_id),
-                    share(name, name),
-                    raw.kind,
-                    raw.flags,
-                    raw.start,
-                    raw.end,
-                    raw.status,
-                    raw.origin,
-                    reading,
-                    raw.links,
-                )
-            )
+            keep(_kept(raw, read(raw), shared))
         return batch
 
     def _logs(self, records: Iterable[RawLog | Rejected]) -> Batch:
@@ -158,6 +137,28 @@ class Decoder:
     def _reject_large(self, batch: Batch) -> None:
         _reject(batch, f"it, or an event in it, has more than {self._max_attributes} attributes")
         batch.reached += ("attributes",)
+
+
+def _kept(raw: RawSpan, reading: Reading, shared: dict[Any, Any]) -> Span:
+    name = raw.name if len(raw.name) <= _MAX_NAME else raw.name[:_MAX_NAME]
+    if reading is not OTHER:
+        reading.name = shared.setdefault(reading.name, reading.name)
+        reading.agent = shared.setdefault(reading.agent, reading.agent)
+        reading.session = shared.setdefault(reading.session, reading.session)
+    return Span(
+        shared.setdefault(raw.trace_id, raw.trace_id),
+        shared.setdefault(raw.span_id, raw.span_id),
+        shared.setdefault(raw.parent_id, raw.parent_id),
+        shared.setdefault(name, name),
+        raw.kind,
+        raw.flags,
+        raw.start,
+        raw.end,
+        raw.status,
+        raw.origin,
+        reading,
+        raw.links,
+    )
 
 
 def _reject(batch: Batch, reason: str) -> None:

@@ -2,6 +2,8 @@
 
 cimport cython
 
+from otelscore.ingest.records cimport check_depth, raw_event, raw_span
+
 cdef int _MAX_GROUPS, _VARINT, _FIXED64, _LENGTH, _GROUP, _END_GROUP, _FIXED32
 cdef unsigned long long _MAX_TAG, _SIGN, _MASK
 

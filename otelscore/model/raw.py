@@ -26,18 +26,37 @@ class Origin:
     """Who sent them, by the token that came with the request; "" where none is asked for."""
 
 
-@dataclass(slots=True)
+@dataclass  # with slots by hand, as Cython knows dataclasses without
 class RawEvent:
     """A span event as it came."""
+
+    __slots__ = ("attributes", "name", "time")
 
     name: str
     time: int
     attributes: dict[str, AttributeValue]
 
 
-@dataclass(slots=True)
+@dataclass  # likewise
 class RawSpan:
     """What a dialect is shown of one OTLP span; it holds content and is dropped when the reading is made."""
+
+    __slots__ = (
+        "attributes",
+        "end",
+        "events",
+        "flags",
+        "kind",
+        "links",
+        "message",
+        "name",
+        "origin",
+        "parent_id",
+        "span_id",
+        "start",
+        "status",
+        "trace_id",
+    )
 
     trace_id: bytes
     span_id: bytes

@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from interpreted import interpreted
 
-from otelscore.dialects import GENAI, ByFunction, Context, Dialect, Registry
+from otelscore.dialects import DIALECTS, GENAI, ByFunction, Context, Dialect, Registry
 from otelscore.dialects.content import text_digest
 from otelscore.model import (
     OTHER,
@@ -219,14 +221,30 @@ def whole(dialect: Dialect, *_: object) -> Dialect:
     return dialect
 
 
-def test_every_attribute_that_is_read_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otelscore.dialects.registry.narrowed", whole)
-    registry = Registry(Context(key=KEY, labels=frozenset({"team"}), cluster_by="task.id"))
+def test_every_attribute_that_is_read_is_wanted() -> None:
+    with interpreted():  # where something else than a dict can stand for one
+        from otelscore.dialects import Registry as Interpreted
+        from otelscore.dialects import plan
     asked: set[str] = set()
-    for kind in [*KINDS, ("gen_ai.system", "x"), ("gen_ai.tool.name", "x")]:
-        happened: list[tuple[str, dict[str, AttributeValue]]] = [(event, Watched({}, asked)) for event in EVENTS]
-        for name in ("chat x", "agent run", "x"):
-            registry.read(span(name, Watched(dict([kind]), asked), happened, 2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "narrowed", whole)
+        registry = Interpreted(REGISTRY._context)
+        for kind in [*KINDS, ("gen_ai.system", "x"), ("gen_ai.tool.name", "x")]:
+            for name in ("chat x", "agent run", "x"):
+                made = SimpleNamespace(
+                    name=name,
+                    status=2,
+                    message="",
+                    links=(),
+                    end=2,
+                    parent_id=b"",
+                    attributes=Watched(dict([kind]), asked),
+                    events=[SimpleNamespace(name=event, time=1, attributes=Watched({}, asked)) for event in EVENTS],
+                    origin=Origin("shop", "openinference.instrumentation.langchain"),
+                    trace_id=TRACE,
+                    span_id=SPAN,
+                )
+                registry.read(made)  # type: ignore[arg-type]
     assert len(asked) > 40
     assert [key for key in asked if not REGISTRY.wants(key)] == []
 
@@ -248,7 +266,7 @@ def test_what_a_span_has_nothing_of_changes_nothing_where_it_is_not_asked_for(
 ) -> None:
     made = span("execute_tool x", {**given, **dict([kind])}, happened)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("otelscore.dialects.registry.narrowed", whole)
+        patch.setattr("otelscore.dialects.plan.narrowed", whole)
         asked_all = Registry(REGISTRY._context).read(made)
     assert REGISTRY.read(made) == asked_all
 
@@ -369,10 +387,10 @@ def test_only_rules_that_can_apply_are_asked() -> None:
 
 
 def test_what_is_remembered_of_shapes_is_bounded_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("otelscore.dialects.registry.MAX_SHAPES", 3)
+    monkeypatch.setattr("otelscore.dialects.plan.MAX_SHAPES", 3)
     registry = Registry(Context(key=KEY))
-    for key in sorted(registry._marks)[:20] * 2:
+    for key in sorted({key for dialect in DIALECTS for rule in dialect.kinds for key in rule.keys})[:20] * 2:
         made = span("x", {key: "chat", "gen_ai.operation.name": "chat"})
         assert registry.explain(made) == REGISTRY.explain(made)
         registry.read(made)
-        assert max(len(registry._applicable), len(registry._plans)) <= 3
+        assert max(len(registry._plans.applicable), len(registry._plans.remembered)) <= 3

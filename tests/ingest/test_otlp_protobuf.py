@@ -48,11 +48,6 @@ class Everything:
 WANTED = WantedKeys(Everything())
 
 
-def test_the_installed_decoder_is_compiled():
-    if Path(installed.__file__).suffix == ".py":
-        pytest.skip("there was no compiler when otelscore was installed")
-
-
 @pytest.fixture(params=["installed", "interpreted"])
 def decoder(request: pytest.FixtureRequest) -> ModuleType:
     return installed if request.param == "installed" else INTERPRETED

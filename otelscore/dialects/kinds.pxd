@@ -1,0 +1,26 @@
+# The types with which Cython compiles kinds.py; the interpreter never reads this file.
+
+from otelscore.model cimport raw as types
+
+cdef class ByValue:
+    cdef readonly str key
+    cdef readonly object kinds, otherwise
+    cdef readonly tuple scopes
+
+    cpdef find(self, types.RawSpan span)
+
+cdef class ByPresence:
+    cdef readonly frozenset keys
+    cdef readonly object kind
+    cdef readonly tuple scopes
+
+    cpdef find(self, types.RawSpan span)
+
+cdef class ByName:
+    cdef readonly tuple prefixes
+    cdef readonly frozenset keys
+    cdef readonly tuple scopes
+
+    cpdef find(self, types.RawSpan span)
+
+    cdef bint _is_here(self, types.RawSpan span) except -1
