@@ -170,6 +170,8 @@ class Durable:
         if run is None:
             return score
         verdict = run.row.verdict
+        if verdict is score.task_passed:
+            return score
         return replace(score, task_passed=verdict, silent_failure=None if verdict is None else run.row.silent)
 
     def close(self) -> None:

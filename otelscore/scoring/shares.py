@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from otelscore.model import MODEL, SKIPPED, Kind, Outcome, Score, Step, Trajectory
@@ -24,7 +23,7 @@ class Share:
 
 def share_of(trajectory: Trajectory, score: Score, labels: Labels, limiter: LabelLimiter) -> Share:
     """`labels`: the trajectory's group."""
-    alike: Counter[tuple[Kind, str, str, bool, bool]] = Counter()
+    alike: dict[tuple[Kind, str, str, bool, bool], int] = {}
     durations: dict[tuple[Kind, str], list[float]] = {}
     failed: list[Step] = []
     for step in trajectory.steps:
@@ -36,7 +35,8 @@ def share_of(trajectory: Trajectory, score: Score, labels: Labels, limiter: Labe
         has_failed = step.failed
         if has_failed:
             failed.append(step)
-        alike[kind, name, step.agent, has_failed, step.again] += 1
+        series = kind, name, step.agent, has_failed, step.again
+        alike[series] = alike.get(series, 0) + 1
         seconds = durations.get((kind, name))
         if seconds is None:
             seconds = durations[kind, name] = []

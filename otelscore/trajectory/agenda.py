@@ -27,7 +27,7 @@ class Agenda:
 
     def due(self, now: float) -> list[Fragment]:
         """Takes out those to look at now, in order of time."""
-        due = []
+        due: list[Fragment] = []
         while self._heap and self._heap[0][0] <= now:
             at, _, fragment = heapq.heappop(self._heap)
             if fragment.spans and fragment.wake_at == at:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 
@@ -69,7 +69,7 @@ def judge(span: Span, logged: Failure | None = None, *, copied: bool = False) ->
     return SUCCEEDED
 
 
-def copies(spans: Iterable[Span], logged: Mapping[bytes, Failure]) -> frozenset[bytes]:
+def copies(spans: Sequence[Span], logged: Mapping[bytes, Failure]) -> frozenset[bytes]:
     """Ids of the spans of one trace whose ERROR only repeats an earlier genuine failure.
 
     Such a span has no flag, error type or exception of its own and the message of a failure that ended before it did;
@@ -77,11 +77,8 @@ def copies(spans: Iterable[Span], logged: Mapping[bytes, Failure]) -> frozenset[
     """
     genuine: dict[bytes, int] = {}  # message -> the earliest end of a genuine failure with it
     suspects: list[Span] = []
-    works: list[tuple[int, bytes]] = []  # start and id of every step
     for span in spans:
         reading = span.reading
-        if reading.kind.is_step:
-            works.append((span.start, span.span_id))
         failure = reading.failure or logged.get(span.span_id)
         if failure is None:
             continue
@@ -90,6 +87,9 @@ def copies(spans: Iterable[Span], logged: Mapping[bytes, Failure]) -> frozenset[
                 genuine[message] = min(span.end, genuine.get(message, span.end))
         elif span.status == ERROR:
             suspects.append(span)
+    if not suspects:
+        return frozenset()
+    works = ((span.start, span.span_id) for span in spans if span.reading.kind.is_step)
     last_works = nlargest(2, works)  # so that one is left where a span is the other itself
     found = set()
     for span in suspects:

@@ -47,7 +47,7 @@ def explain_trace(
     order = grow([*spans, *find_untraced(order)])
     delegations = find_delegations(order)
     logged = {span_id: found.failure for span_id, found in facts.items() if found.failure is not None}
-    copied = copies((node.span for node in order), logged)
+    copied = copies([node.span for node in order], logged)
     steps: dict[tuple[bytes, Kind, str], list[Step]] = defaultdict(list)
     for trajectory in trajectories:
         for step in trajectory.steps:

@@ -144,7 +144,7 @@ class Fragment:
         while stack:
             fragment = stack.pop()
             found.append(fragment)
-            for inner in map(Fragment.root, fragment.below):
+            for inner in [below.root() for below in fragment.below]:
                 # What was called from two sides, or in a circle that was cut, has but one caller.
                 called = inner.caller is not None and inner.caller.root() is fragment
                 if called and not inner.has_agent and id(inner) not in seen:
@@ -169,16 +169,18 @@ class Siblings:
     together: bool = False  # all are one fragment, which stands there by one of its spans
 
 
-@dataclass(slots=True, eq=False)
 class Trace:
     """The open spans of one trace."""
 
-    trace_id: bytes
-    where: dict[bytes, Fragment] = field(default_factory=dict)  # span id -> its fragment
-    waiting: dict[bytes, dict[Kinship, Siblings]] = field(default_factory=dict)  # parent id -> who waits for it
-    live: dict[str, dict[Fragment, None]] = field(default_factory=dict)  # service -> its fragments
-    maybe_loose: dict[str, dict[Fragment, None]] = field(default_factory=dict)
-    """Those of each service whose steps may have no run; whoever looks and finds that one has a run takes it out."""
+    __slots__ = ("live", "maybe_loose", "trace_id", "waiting", "where")
+
+    def __init__(self, trace_id: bytes) -> None:
+        self.trace_id = trace_id
+        self.where: dict[bytes, Fragment] = {}  # span id -> its fragment
+        self.waiting: dict[bytes, dict[Kinship, Siblings]] = {}  # parent id -> who waits for it
+        self.live: dict[str, dict[Fragment, None]] = {}  # service -> its fragments
+        self.maybe_loose: dict[str, dict[Fragment, None]] = {}
+        """Those of each service whose steps may have no run; whoever looks and finds that one has a run takes it out."""
 
     def add(self, span: Span) -> Fragment:
         """Puts in a span whose id is new to the trace; gives the fragment that it is now part of."""
@@ -196,7 +198,7 @@ class Trace:
         self.where[span_id] = fragment
         self._enter(fragment)
         for (of, remote, _), siblings in (callees or {}).items():
-            for child in map(Fragment.root, siblings.fragments.values()):
+            for child in [waiting.root() for waiting in siblings.fragments.values()]:
                 child.missing.discard(span.span_id)
                 if of == service or remote is False:
                     fragment = self.join(fragment, child)
@@ -222,11 +224,10 @@ class Trace:
         parent_id = span.parent_id
         if not parent_id or parent_id == span.span_id:
             return None, None
-        service, remote = span.origin.service, span.remote_parent
         holder = self.where.get(parent_id)
         if holder is not None:
             parent = holder if holder.into is None else holder.root()
-            same = remote is False or service == parent.service_of(parent_id)
+            same = span.origin.service == parent.service_of(parent_id) or span.remote_parent is False
             return (parent, None) if same else (None, parent)
         awaited = self.waiting.get(parent_id)
         siblings = awaited.get(_kinship(span)) if awaited is not None else None
@@ -282,7 +283,8 @@ class Trace:
         one.arrived = max(one.arrived, other.arrived)
         one.hoping += other.hoping
         one.trajectory_ids |= other.trajectory_ids
-        one.first_closed = min((at for at in (one.first_closed, other.first_closed) if at is not None), default=None)
+        times = [at for at in (one.first_closed, other.first_closed) if at is not None]
+        one.first_closed = min(times, default=None)
         one.closed, one.survey = None, None
         other.into = one
         if caller is not None and not _can_call(caller, one):

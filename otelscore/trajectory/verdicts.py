@@ -111,9 +111,15 @@ class VerdictBook:
 
     def enter(self, run_id: str, start: int, targets: tuple[Target, ...]) -> set[str]:
         """A run closed, for the first time or again; ids of the runs whose verdict may have changed, also its own."""
-        changed = self.leave(run_id) | {run_id}
+        changed = self.leave(run_id) if run_id in self._runs else set()
+        changed.add(run_id)
         run = self._runs[run_id] = _Run(run_id, start, targets)
         for target in targets:
+            if target not in self._begun:
+                self._begun[target] = run
+                if target in self._verdicts:
+                    changed |= self._neighbours(target, run)
+                continue
             others = self._begun_at(target)
             insort(others, run, key=_place)
             self._begun[target] = others if len(others) > 1 else run
@@ -125,7 +131,8 @@ class VerdictBook:
         run = self._runs[run_id]
         run.final = True
         for target in run.targets:
-            self._tell_ambiguous(target)
+            if target in self._verdicts:
+                self._tell_ambiguous(target)
 
     def leave(self, run_id: str) -> set[str]:
         """A run is no more; ids of the other runs whose verdict may have changed."""
@@ -157,8 +164,11 @@ class VerdictBook:
     def verdict_of(self, run_id: str) -> Verdict | None:
         """The verdict of a run that has entered."""
         run = self._runs[run_id]
+        heard = [target for target in run.targets if target in self._verdicts]
+        if not heard:
+            return None
         return min(
-            (verdict for target in run.targets for verdict in self._about(target, run)),
+            (verdict for target in heard for verdict in self._about(target, run)),
             key=lambda verdict: (self._rank[_folded(verdict.evaluator)], -verdict.time, bool(verdict.passed)),
             default=None,
         )
