@@ -13,8 +13,8 @@ from itertools import count
 from typing import Any
 
 from otelscore.model import ERROR, UNSET, ErrorClass, Failure, Kind, Origin, Reading, Span, Trajectory
-from otelscore.trajectory.assembler import Fates
 from otelscore.trajectory.builder import build
+from otelscore.trajectory.life import Fates
 
 SECOND = 1_000_000_000
 TRACE = b"a trace of 16 by"

@@ -26,32 +26,23 @@ way up was lost, and join it.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
-from operator import attrgetter
-from typing import NamedTuple
 
 from otelscore.model import Kind, Outcome, Span, SpanFacts
 from otelscore.trajectory.agenda import Agenda
 from otelscore.trajectory.builder import Built, build, never_unsafe
 from otelscore.trajectory.enclosing import Enclosing
-from otelscore.trajectory.fragments import Fragment, Trace
+from otelscore.trajectory.fragments import Fragment, Trace, by_trace
 from otelscore.trajectory.hoping import Hoping
-from otelscore.trajectory.life import Closed, Final, Graces, Standing, standing_of
+from otelscore.trajectory.life import Closed, Fates, Final, Graces, Standing, standing_of
 from otelscore.trajectory.logged import Logged
 from otelscore.trajectory.memory import Learnt, Memories, Memory
 from otelscore.trajectory.survey import Survey, survey
 
-MAX_SERVICES = 16
-"""Names of services in one process whose spans are remembered together."""
-
-
-class Fates(NamedTuple):
-    """What became of spans that came."""
-
-    kept: list[Span]
-    duplicates: int
-    late: int
+LARGE = 5_000
+"""Spans of a fragment from which on it waits the longer to be scored anew, the larger it is: all others wait while it
+is, and a sender may send what is late one by one."""
 
 
 class Assembler:
@@ -83,7 +74,7 @@ class Assembler:
         """Takes spans; which of them were new, and how many of the others there were."""
         kept: list[Span] = []
         duplicates = late = 0
-        for trace_id, found in _by_trace(spans).items():
+        for trace_id, found in by_trace(spans).items():
             trace, memory, service = self._traces.get(trace_id), None, None
             touched: dict[Fragment, None] = {}
             for span in found:
@@ -114,7 +105,7 @@ class Assembler:
 
     def replay(self, spans: Iterable[Span], now: float) -> None:
         """Takes back spans that were kept before a restart, or are remembered; their parents may be final since."""
-        for trace_id, found in _by_trace(spans).items():
+        for trace_id, found in by_trace(spans).items():
             touched: dict[Fragment, None] = {}
             for span in found:
                 memory = self.memories.get(trace_id, span.origin.service)
@@ -244,11 +235,11 @@ class Assembler:
             else:
                 yield self._finalize(fragment, now)
             return
-        due = fragment.arrived + self._graces.root
+        due = fragment.arrived + self._pause(fragment)
         together = [fragment]
         if due <= now:
             together = self._gather(fragment)
-            due = max(part.arrived + self._grace(part) for part in together)
+            due = max(part.arrived + max(self._grace(part), self._pause(part)) for part in together)
         if due > now:
             for part in together:
                 if part.closed is None:
@@ -312,6 +303,11 @@ class Assembler:
             joined = joined.trace.join(joined, part)
         return joined
 
+    def _pause(self, fragment: Fragment) -> float:
+        """How long there must be no span at the least; longer for what is large and would be scored anew."""
+        large = fragment.first_closed is not None and len(fragment.spans) > LARGE
+        return self._graces.root * len(fragment.spans) / LARGE if large else self._graces.root
+
     def _grace(self, fragment: Fragment) -> float:
         if not fragment.waits:
             return self._graces.root
@@ -369,31 +365,13 @@ class Assembler:
             self.hoping.drop(part)
             self.open_spans -= len(part.spans)
             if _is_known(part):
-                self._remember(trace, part, now)
+                self.memories.learn_all(part.spans, part.start, part.end, now + self._graces.dedupe)
             trace.remove(part)
         if not trace.where:
             del self._traces[trace.trace_id]
             self.logged.forget(trace.trace_id)
         run_ids = frozenset(fragment.trajectory_ids)
         return Final(run_ids, fragment.lone_model_calls, trace.trace_id, not trace.where, early, resumed)
-
-    def _remember(self, trace: Trace, part: Fragment, now: float) -> None:
-        """Under the name of each service all of them, so that what comes below one of another service is late too.
-
-        Where hostile spans bear too many names, under each only its own.
-        """
-        until = now + self._graces.dedupe
-        if not part.others:
-            span_ids = b"".join([span.span_id for span in part.spans])
-            self.memories.learn(Learnt(until, trace.trace_id, part.first, part.start, part.end, span_ids))
-            return
-        by_service: dict[str, list[bytes]] = defaultdict(list)
-        for span in part.spans:
-            by_service[span.origin.service].append(span.span_id)
-        whole = b"".join(span.span_id for span in part.spans) if len(by_service) <= MAX_SERVICES else b""
-        for service, own in by_service.items():
-            span_ids = whole or b"".join(own)
-            self.memories.learn(Learnt(until, trace.trace_id, service, part.start, part.end, span_ids))
 
 
 def _lies_in(fragment: Fragment, whole: Fragment | Memory) -> bool:
@@ -403,20 +381,3 @@ def _lies_in(fragment: Fragment, whole: Fragment | Memory) -> bool:
 def _is_known(fragment: Fragment) -> bool:
     """Whether an agent dialect knows any of its spans; strangers alone are nothing to wait for, nor to remember."""
     return any(span.reading.kind is not Kind.OTHER for span in fragment.spans)
-
-
-def _by_trace(spans: Iterable[Span]) -> dict[bytes, list[Span]]:
-    """The spans of each trace by start: parents mostly come before their children, which costs less."""
-    found: dict[bytes, list[Span]] = {}
-    for span in spans:
-        trace = found.get(span.trace_id)
-        if trace is None:
-            found[span.trace_id] = [span]
-        else:
-            trace.append(span)
-    for trace in found.values():
-        trace.sort(key=_start)
-    return found
-
-
-_start = attrgetter("start")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from otelscore.model import Trajectory
+from otelscore.model import Span, Trajectory
 from otelscore.trajectory.fragments import Fragment
 
 
@@ -19,6 +19,14 @@ class Graces:
     late: float = 120.0
     keep: float = 86_400.0
     dedupe: float = 86_400.0
+
+
+class Fates(NamedTuple):
+    """What became of spans that came."""
+
+    kept: list[Span]
+    duplicates: int
+    late: int
 
 
 class Closed(NamedTuple):

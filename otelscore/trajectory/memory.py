@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from otelscore.model import Span
+
+MAX_SERVICES = 16
+"""Names of services in one process whose spans are remembered together."""
 
 SPANS_OF_TRACE = 32
 """Spans that a final trace that is remembered may have on average."""
@@ -73,6 +79,18 @@ class Memories:
         """Remembers what is new; `until` never falls."""
         self.learnt.append(learnt)
         self.remember(learnt)
+
+    def learn_all(self, spans: Sequence[Span], start: int, end: int, until: float) -> None:
+        """Remembers the spans of one fragment of a trace, which began and ended then.
+
+        Under the name of each service all of them, so that what comes below one of another service is late too. Where
+        hostile spans bear too many names, under each only its own.
+        """
+        trace_id = spans[0].trace_id
+        services = dict.fromkeys(span.origin.service for span in spans)
+        for service in services:
+            own = spans if len(services) <= MAX_SERVICES else [span for span in spans if span.origin.service == service]
+            self.learn(Learnt(until, trace_id, service, start, end, b"".join([span.span_id for span in own])))
 
     def remember(self, learnt: Learnt) -> None:
         """Takes back what was learnt before a restart, in the order of then."""

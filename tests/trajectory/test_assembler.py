@@ -601,6 +601,24 @@ def test_what_is_open_and_for_how_long(play):
     assert play.wait(DAY).assembler.open_spans == 0
 
 
+def test_what_is_large_waits_the_longer_to_be_scored_anew(monkeypatch):
+    monkeypatch.setattr(assembler, "LARGE", 2)
+    play = Play()
+    play.send(*spans(agent("a", 0, 99, *(tool("t", i, i + 1) for i in range(6)), id="a")))
+    play.wait(10)
+    assert play.closes == 1
+    late = spans(*(tool("t", i, i + 1, parent="a", id=f"late {i}") for i in range(90, 93)))
+    for span in late:
+        play.send(span)
+        play.wait(30)
+    assert play.closes == 1
+    play.wait(20)
+    assert play.closes == 2
+    play.wait(LATE)
+    (run,) = play.final.values()
+    assert len(run.steps) == 9
+
+
 def test_no_more_final_traces_are_remembered_than_may_be():
     assembler = Assembler(Graces(), max_remembered=1)
     for trace in (b"trace one 16 byt", b"trace two 16 byt"):
