@@ -12,7 +12,7 @@ from pathlib import Path
 from otelscore.checkup import probe
 from otelscore.checkup.figures import Figures, NoFiguresError, fetch, is_ready
 from otelscore.checkup.probe import PATIENCE, Endpoint
-from otelscore.checkup.runs import RUNS, SCOPE, make_runs, send
+from otelscore.checkup.runs import DIALECT, RUNS, SCOPE, SPANS, make_runs, send
 
 CLOCKS = 5.0
 """Seconds that clocks may differ: what NTP does not keep together is further apart."""
@@ -43,7 +43,7 @@ class Check:
 
     well: bool
     found: str
-    remedy: str = ""  # empty where all is well
+    remedy: str = ""  # with a check that is well, what to think of it
 
 
 def examine(endpoint: Endpoint, metrics: str, wait: float, token: str = "") -> Iterator[Check]:
@@ -65,8 +65,15 @@ def examine(endpoint: Endpoint, metrics: str, wait: float, token: str = "") -> I
         yield Check(False, str(error), error.remedy)
     sent = _check_sending(endpoint)
     yield sent
-    if sent.well and before is not None:
-        yield _check_arrival(endpoint, metrics, before, wait, token)
+    if before is not None:
+        try:
+            if sent.well:
+                yield _check_arrival(endpoint, metrics, before, wait, token)
+            now = fetch(metrics, token)
+        except NoFiguresError as error:
+            yield Check(False, str(error), "it went away while the runs were awaited; its log says why")
+        else:
+            yield from _check_others(now)
 
 
 def _check_readiness(metrics: str) -> Check:
@@ -101,7 +108,7 @@ def _check_sending(endpoint: Endpoint) -> Check:
         return Check(False, "no span was made", "OTEL_SDK_DISABLED is set: nothing traces in this environment")
     said = send(spans, endpoint)
     if said is None:
-        return Check(True, f"{goal} accepted {len(spans)} spans of {sum(RUNS.values())} test runs")
+        return Check(True, f"{goal} accepted {SPANS} spans of {sum(RUNS.values())} test runs")
     return Check(False, f"{goal} did not accept spans", _why_refused(endpoint, said))
 
 
@@ -149,60 +156,87 @@ def _why_refused(endpoint: Endpoint, said: str) -> str:
 
 
 def _check_arrival(endpoint: Endpoint, metrics: str, before: Figures, wait: float, token: str) -> Check:
+    """Raises NoFiguresError."""
     until = time.monotonic() + wait
     while True:
-        try:
-            now = fetch(metrics, token)
-        except NoFiguresError as error:
-            return Check(False, str(error), "it went away while the runs were awaited; its log says why")
+        now = fetch(metrics, token)
         came = {outcome: now.runs.get(outcome, 0) - before.runs.get(outcome, 0) for outcome in RUNS}
         if all(came[outcome] >= count for outcome, count in RUNS.items()):
             return Check(True, f"all {sum(RUNS.values())} test runs were rebuilt and counted")
         if time.monotonic() >= until:
             break
         time.sleep(min(_POLL, wait))
-    kept, ignored = (now.spans.get(fate, 0) - before.spans.get(fate, 0) for fate in ("kept", "ignored"))
-    return _missing(endpoint, came, kept, ignored, wait)
+    return _missing(endpoint, came, before, now, wait)
 
 
-def _missing(endpoint: Endpoint, came: dict[str, float], kept: float, ignored: float, wait: float) -> Check:
-    """Why runs that were accepted did not all show up."""
+def _missing(endpoint: Endpoint, came: dict[str, float], before: Figures, now: Figures, wait: float) -> Check:
+    """Why runs that were accepted did not all show up.
+
+    Spans that came meanwhile may be of others, so they excuse nobody unless there are as many as were sent.
+    """
     found = (
         f"{came['ok']:.0f} of {RUNS['ok']} runs without an error and {came['error']:.0f} of {RUNS['error']} with one "
         f"showed up within {wait:g} s"
     )
+    kept, ignored = (now.spans.get(fate, 0) - before.spans.get(fate, 0) for fate in ("kept", "ignored"))
+    alike = now.read.get(DIALECT, 0) - before.read.get(DIALECT, 0)
     if came["error"] >= RUNS["error"]:
-        return Check(
-            False,
-            found,
+        remedy = (
             "a sampler on the way prefers runs with errors, which makes every ratio wrong: copy the traces to "
-            "otelscore before it (deploy/collector/collector.yaml)",
+            "otelscore before it (deploy/collector/collector.yaml)"
         )
-    if any(came.values()):
-        return Check(
-            False,
-            found,
+    elif any(came.values()):
+        remedy = (
             "something on the way samples, or shares the runs out among several otelscores: send all traces of a "
-            "service to one (deploy/collector), or wait longer with --wait",
+            "service to one (deploy/collector), or wait longer with --wait"
         )
-    if ignored:
-        return Check(
-            False,
-            found,
+    elif ignored >= SPANS:
+        remedy = (
             f"{ignored:.0f} spans came and were left out by their scope: `include.scope` or `exclude.scope` keep the "
-            f"scope of the test runs, {SCOPE}, out; do they let your agents' scopes through?",
+            f"scope of the test runs, {SCOPE}, out; do they let your agents' scopes through?"
         )
-    if kept:
-        return Check(
+    elif alike >= SPANS:
+        remedy = (
+            f"{alike:.0f} spans came that are written like those of the test runs. If these are among them, "
+            f"`root_grace` is longer than the wait: wait longer with --wait. If they are all of others, the test runs "
+            f"were lost between {endpoint.url} and otelscore: see what filters or samples there"
+        )
+    else:
+        others = f"{kept:.0f} spans of others came in that time, but none" if kept else "no span"
+        remedy = (
+            f"{others} of the test runs came to this otelscore. Where {endpoint.url} is a Collector: does its traces "
+            "pipeline have an exporter to otelscore, does its log say that this one fails, does a processor filter or "
+            "sample? Where it is another otelscore, name that one's metrics address with --metrics"
+        )
+    return Check(False, found, remedy)
+
+
+_TURNED_AWAY = {
+    "refused": "a limit was reached, or the disk was full; their senders send them again: its log says which",
+    "rejected": "they could not be read, and are lost: its log says what is wrong with them",
+    "failed": "by a fault of its own: its log has it",
+    "unauthenticated": "they brought no token that it knows, and are lost: give their senders one (`auth.tokens_file`)",
+}
+
+
+def _check_others(now: Figures) -> Iterator[Check]:
+    """What it has made so far of all that came, whoever sent it: the test runs say nothing about the user's dialect."""
+    test_spans = SPANS / sum(RUNS.values()) * sum(now.runs.values())
+    read = sum(now.read.values())
+    unknown = now.spans.get("kept", 0) - read
+    if read > test_spans:
+        by_dialect = ", ".join(f"{number:,.0f} as {dialect}" for dialect, number in sorted(now.read.items()) if number)
+        rest = f", and {unknown:,.0f} as no agent's work, such as those of databases" if unknown else ""
+        yield Check(True, f"so far it has read {by_dialect}{rest}; the test runs are written as {DIALECT}")
+    elif unknown:
+        yield Check(
             False,
-            found,
-            f"{kept:.0f} spans came in that time, perhaps of others. Where `root_grace` is long, wait longer with "
-            f"--wait; else the test runs were lost between {endpoint.url} and otelscore: see what filters or samples",
+            f"so far it has got {unknown:,.0f} spans of others, and to it none is an agent's, a model's or a tool's",
+            "it does not know their dialect, or nothing traces the agents: `otelscore explain` shows what each span is "
+            "read as, docs/dialects.md what there is and how to add one",
         )
-    return Check(
-        False,
-        found,
-        f"no span came to this otelscore. Where {endpoint.url} is a Collector: does its traces pipeline have an "
-        "exporter to otelscore, does its log say that this one fails, does a processor filter or sample? Where it is "
-        "another otelscore, name that one's metrics address with --metrics",
-    )
+    else:
+        yield Check(True, "so far it has got nothing but test runs" if read else "so far it has got no span at all")
+    for result, why in _TURNED_AWAY.items():
+        if number := now.requests.get(result, 0):
+            yield Check(True, f"{number:,.0f} requests so far were {result}", why)

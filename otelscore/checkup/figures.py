@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 import urllib.error
 import urllib.request
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlencode
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from otelscore.checkup.probe import PATIENCE
 
-_SPANS, _RUNS, _BUILD = "otelscore_spans_total", "otelscore_doctor_trajectories_total", "otelscore_build_info"
+_SPANS, _READ = "otelscore_spans_total", "otelscore_spans_read_total"
+_RUNS, _BUILD = "otelscore_doctor_trajectories_total", "otelscore_build_info"
 _ALWAYS = "otelscore_requests_total"  # there even while the state cannot be written, when all others may be missing
 
 
@@ -33,12 +37,14 @@ class Figures:
     version: str
     runs: dict[str, float] = field(default_factory=dict)  # the doctor's, by outcome
     spans: dict[str, float] = field(default_factory=dict)  # by fate
+    read: dict[str, float] = field(default_factory=dict)  # spans by dialect
+    requests: dict[str, float] = field(default_factory=dict)  # by result
     ahead: float | None = None  # seconds by which its clock is ahead of ours; None: it does not say
 
 
 def fetch(address: str, token: str = "") -> Figures:
     """The figures as they are now, asked for with a token where there is one. Raises NoFiguresError."""
-    url = f"{address}/metrics?{urlencode([('name[]', name) for name in (_SPANS, _RUNS, _BUILD, _ALWAYS)])}"
+    url = f"{address}/metrics?{urlencode([('name[]', name) for name in (_SPANS, _READ, _RUNS, _BUILD, _ALWAYS)])}"
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
     asked = time.time()
     try:
@@ -63,10 +69,21 @@ def fetch(address: str, token: str = "") -> Figures:
         raise NoFiguresError(f"what answers at {address}/metrics is not otelscore", "name its address with --metrics")
     return Figures(
         next((sample.labels["version"] for sample in samples if sample.name == _BUILD), "of an unknown version"),
-        {sample.labels["outcome"]: sample.value for sample in samples if sample.name == _RUNS},
-        {sample.labels["fate"]: sample.value for sample in samples if sample.name == _SPANS},
+        _sums(samples, _RUNS, "outcome"),
+        _sums(samples, _SPANS, "fate"),
+        _sums(samples, _READ, "dialect"),
+        _sums(samples, _ALWAYS, "result"),
         _ahead(date, asked, answered),
     )
+
+
+def _sums(samples: Sequence[Sample], name: str, label: str) -> dict[str, float]:
+    """A counter by one of its labels."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for sample in samples:
+        if sample.name == name:
+            found[sample.labels[label]] += sample.value
+    return dict(found)
 
 
 def _ahead(date: str | None, asked: float, answered: float) -> float | None:

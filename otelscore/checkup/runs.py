@@ -21,6 +21,12 @@ from otelscore.model import DOCTOR_SERVICE
 RUNS = {"ok": 10, "error": 10}
 """Runs without and with a failed step: enough that no sampler lets all of either through by chance."""
 
+SPANS = 3 * sum(RUNS.values())
+"""An agent, a tool and a model in each."""
+
+DIALECT = "genai"
+"""As which otelscore reads them."""
+
 SCOPE = DOCTOR_SERVICE  # not below `otelscore.`, which is never read
 
 

@@ -32,7 +32,8 @@ _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 @token_file
 def doctor(endpoint: str | None, metrics: str, wait: float, token: str) -> None:
     """Send test runs to ENDPOINT with OpenTelemetry's own exporter, watch for them in otelscore's metrics, and say what
-    is wrong where they do not come: port, TLS, credentials, clock, filters, sampling. ENDPOINT is what your agents send
+    is wrong where they do not come: port, TLS, credentials, clock, filters, sampling. It also says what otelscore has
+    made so far of the spans of others: dialects, refusals. ENDPOINT is what your agents send
     to, a Collector or otelscore itself: a URL, or host:port for gRPC without TLS.
 
     Run it where an agent runs, with the agent's OTEL_EXPORTER_OTLP_* variables: endpoint, protocol, headers and
@@ -51,7 +52,8 @@ def doctor(endpoint: str | None, metrics: str, wait: float, token: str) -> None:
     well = True
     for check in examine(target, address, wait, token):
         well &= check.well
-        click.echo(f"{'✓' if check.well else '✗'} {check.found}")
+        mark = "✗" if not check.well else "!" if check.remedy else "✓"
+        click.echo(f"{mark} {check.found}")
         if check.remedy:
             click.echo(f"  {check.remedy}")
     if not well:

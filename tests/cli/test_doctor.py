@@ -21,8 +21,11 @@ import grpc
 import pytest
 import trustme
 from click.testing import CliRunner, Result
-from live import FREE, Server, eventually, start
+from live import FREE, Server, eventually, span_exporter, start
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from otelscore.cli.doctor import doctor
 
@@ -294,8 +297,52 @@ def test_a_scope_that_is_left_out():
 def test_runs_that_do_not_close_in_time():
     for server in serving("--root-grace", "1h"):
         (said,) = complaints(ask(server, server.grpc, wait=1))
-        assert "60 spans came in that time" in said
+        assert "60 spans came that are written like those of the test runs" in said
         assert "root_grace" in said
+
+
+def send_spans(server: Server, name: str, **attributes: str) -> None:
+    provider = TracerProvider(resource=Resource({"service.name": "shop"}), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(span_exporter(server, "grpc")))
+    for _ in range(100):
+        provider.get_tracer("shop").start_span(name, attributes=attributes).end()
+
+
+def test_on_a_busy_service_spans_of_others_are_not_taken_for_the_test_runs():
+    """All is swallowed on the way, while others' spans come through."""
+
+    def answer(_: BaseHTTPRequestHandler, __: bytes) -> int:
+        send_spans(server, "llm", **{"openinference.span.kind": "LLM"})
+        return 200
+
+    for server in serving(*QUICK):
+        with http_server(answer) as address:
+            (said,) = complaints(ask(server, f"http://{address}/v1/traces", wait=1))
+        assert "100 spans of others came in that time, but none of the test runs" in said
+        assert "does its traces pipeline have an exporter to otelscore" in said
+
+
+def test_what_it_reads_of_others_is_told():
+    for server in serving(*QUICK):
+        assert "so far it has got nothing but test runs" in ask(server, server.grpc).output
+        send_spans(server, "GET /", **{"http.request.method": "GET"})
+        (said,) = complaints(ask(server, server.grpc))
+        assert "100 spans of others, and to it none is an agent's" in said
+        send_spans(server, "llm", **{"openinference.span.kind": "LLM"})
+        known = ask(server, server.grpc)
+        assert complaints(known) == []
+        assert "180 as genai, 100 as openinference, and 100 as no agent's work" in known.output
+
+
+def test_what_was_turned_away_is_told(server):
+    for _ in range(2):
+        wrong = urllib.request.Request(f"http://{server.http}/v1/traces", b"no protobuf")
+        wrong.add_header("content-type", "application/x-protobuf")
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(wrong)
+    known = ask(server, server.grpc)
+    assert complaints(known) == []
+    assert "! 2 requests so far were rejected\n  they could not be read" in known.output
 
 
 def test_a_service_that_cannot_write_its_state(tmp_path):
