@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from otelscore.config.forms import Address
-from otelscore.config.settings import ENV_PREFIX, SETTINGS, Config, Setting
+from otelscore.config.setting import ENV_PREFIX, Setting
+from otelscore.config.settings import SETTINGS, Config
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _BY_ENV = {setting.env: setting for setting in SETTINGS}
