@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,41 +63,6 @@ class Machine:
         return {limit: count for (limit,), count in self.value("limit_reached_total").items() if count}
 
 
-def reach_request_size(folder: Path) -> Machine:
-    machine = Machine(folder)
-    machine.durable.reach("request_size")  # that the doors do so is tested where they are
-    return machine
-
-
-def reach_request_time(folder: Path) -> Machine:
-    machine = Machine(folder)
-    machine.durable.reach("request_time")
-    return machine
-
-
-def reach_concurrent_requests(folder: Path) -> Machine:
-    machine = Machine(folder)
-    machine.durable.reach("concurrent_requests")
-    return machine
-
-
-def _reach_at_door(limit: str) -> Callable[[Path], Machine]:
-    """That the doors tell of it is tested where they are."""
-
-    def reach(folder: Path) -> Machine:
-        machine = Machine(folder)
-        machine.durable.reach(limit)
-        return machine
-
-    return reach
-
-
-reach_request_wait = _reach_at_door("request_wait")
-reach_requests_size = _reach_at_door("requests_size")
-reach_request_records = _reach_at_door("request_records")
-reach_connections = _reach_at_door("connections")
-
-
 def reach_attributes(folder: Path) -> Machine:
     machine = Machine(folder)
     machine.durable.accept(Batch(rejected=1, reached=("attributes",)))
@@ -122,14 +88,6 @@ def reach_clock_skew(folder: Path) -> Machine:
     return machine
 
 
-def reach_series(folder: Path) -> Machine:
-    machine = Machine(folder, series=200)
-    for _ in range(30):
-        machine.run()
-    machine.finish()
-    return machine
-
-
 def reach_open_spans(folder: Path) -> Machine:
     machine = Machine(folder, open_spans=4)
     machine.run()
@@ -147,36 +105,6 @@ def reach_state(folder: Path) -> Machine:
     return machine
 
 
-def reach_forward_spool(folder: Path) -> Machine:
-    machine = Machine(folder)
-    machine.durable.reach("forward_spool")  # that this is told of is tested where requests are passed on
-    return machine
-
-
-def reach_rows(folder: Path) -> Machine:
-    machine = Machine(folder, rows=2)
-    for _ in range(3):
-        machine.run()
-    machine.finish()
-    return machine
-
-
-def reach_final_traces(folder: Path) -> Machine:
-    machine = Machine(folder, final_traces=2)
-    for _ in range(3):
-        machine.run()
-    machine.finish()
-    return machine
-
-
-def reach_label_values(folder: Path) -> Machine:
-    machine = Machine(folder, label_values=2)
-    for _ in range(3):
-        machine.run()
-    machine.finish()
-    return machine
-
-
 def reach_verdicts(folder: Path) -> Machine:
     machine = Machine(folder, verdicts=2)
     for _ in range(3):
@@ -184,7 +112,37 @@ def reach_verdicts(folder: Path) -> Machine:
     return machine
 
 
-REACH = {name.removeprefix("reach_"): reach for name, reach in globals().items() if name.startswith("reach_")}
+def at_door(limit: str, folder: Path) -> Machine:
+    machine = Machine(folder)
+    machine.durable.reach(limit)
+    return machine
+
+
+def by_runs(limit: str, most: int, runs: int, folder: Path) -> Machine:
+    machine = Machine(folder, **{limit: most})
+    for _ in range(runs):
+        machine.run()
+    machine.finish()
+    return machine
+
+
+AT_DOORS = ("request_size", "request_time", "request_wait", "requests_size", "concurrent_requests", "request_records",
+            "connections", "forward_spool")  # fmt: skip
+"""That whoever comes up against these tells of it is tested where they are."""
+
+BY_RUNS = {"rows": (2, 3), "final_traces": (2, 3), "label_values": (2, 3), "series": (200, 30)}
+"""A value of the limit, and as many runs as reach it."""
+
+REACH: dict[str, Callable[[Path], Machine]] = {
+    **{limit: partial(at_door, limit) for limit in AT_DOORS},
+    **{limit: partial(by_runs, limit, *numbers) for limit, numbers in BY_RUNS.items()},
+    "attributes": reach_attributes,
+    "trace_spans": reach_trace_spans,
+    "clock_skew": reach_clock_skew,
+    "open_spans": reach_open_spans,
+    "state": reach_state,
+    "verdicts": reach_verdicts,
+}
 
 
 def test_every_limit_is_tried_here():
@@ -224,7 +182,7 @@ def test_a_verdict_from_the_future_loses_to_any_other(tmp_path):
 
 
 def test_series_stay_below_their_limit_whoever_sends_what(tmp_path):
-    machine = reach_series(tmp_path)
+    machine = REACH["series"](tmp_path)
     series = set(machine.value("steps_total"))
     assert "__overflow__" in {labels[3] for labels in series}
     assert len(series) < 150
@@ -269,7 +227,7 @@ def test_a_limit_that_was_not_reached_shows_that_by_a_zero(tmp_path):
 
 
 def test_rows_that_left_are_still_counted_after_a_restart(tmp_path):
-    machine = reach_rows(tmp_path)
+    machine = REACH["rows"](tmp_path)
     before = machine.value("rows_dropped_total")
     assert before["runs",] == 1
     machine.store.close()
