@@ -10,6 +10,9 @@ from random import Random
 from faults.senders import Progress
 from faults.site import Load, Site
 
+START, STOP = 2.0, 0.3
+"""Seconds that these take, about."""
+
 
 def kill(site: Site, progress: Progress, chance: Random) -> None:
     site.restart()
@@ -17,6 +20,18 @@ def kill(site: Site, progress: Progress, chance: Random) -> None:
 
 def stop(site: Site, progress: Progress, chance: Random) -> None:
     assert site.stop(chance.choice([signal.SIGTERM, signal.SIGINT])) == 0
+    site.start()
+
+
+def kill_while_stopping(site: Site, progress: Progress, chance: Random) -> None:
+    site.server.process.send_signal(signal.SIGTERM)
+    threading.Event().wait(chance.random() * STOP)
+    site.restart()
+
+
+def kill_while_starting(site: Site, progress: Progress, chance: Random) -> None:
+    site.kill()
+    site.start_for(chance.random() * START)
     site.start()
 
 
@@ -55,6 +70,8 @@ def cut(site: Site, progress: Progress, chance: Random) -> None:
 FAULTS: Mapping[str, Callable[[Site, Progress, Random], None]] = {
     "kill": kill,
     "stop": stop,
+    "kill while stopping": kill_while_stopping,
+    "kill while starting": kill_while_starting,
     "halt": halt,
     "fill": fill,
     "fill and kill": fill_and_kill,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from faults import senders
@@ -36,14 +38,25 @@ class Site:
         self.start()
 
     def start(self) -> None:
-        env = {"PYTHONPATH": os.pathsep.join([str(SHIM), *filter(None, [os.environ.get("PYTHONPATH")])]),
-               "FAULTS_CLOCK": str(self.clock)}  # fmt: skip
-        self.server = start(
-            *FREE, *QUICK, *self.settings, "--state", str(self.disk.folder / "state"),
-            env={**self._graces, **env}, under=self.disk.command,
-        )  # fmt: skip
+        self.server = start(*self._arguments(), env=self._env(), under=self.disk.command)
         self._grpc.port, self._http.port = (int(at.rpartition(":")[2]) for at in (self.server.grpc, self.server.http))
         self.watch.look_at(self.server)
+
+    def _arguments(self) -> list[str]:
+        return [*FREE, *QUICK, *self.settings, "--state", str(self.state())]
+
+    def _env(self) -> dict[str, str]:
+        path = os.pathsep.join([str(SHIM), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return {**self._graces, "PYTHONPATH": path, "FAULTS_CLOCK": str(self.clock)}
+
+    def start_for(self, seconds: float) -> None:
+        """A start that is killed, wherever it is by then."""
+        command = [*self.disk.command, sys.executable, "-m", "otelscore", "serve", *self._arguments()]
+        started = subprocess.Popen(command, env={**os.environ, **self._env()}, stderr=subprocess.DEVNULL)
+        with suppress(subprocess.TimeoutExpired):
+            started.wait(seconds)
+        started.kill()
+        started.wait()
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)

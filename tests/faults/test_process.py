@@ -14,7 +14,13 @@ RUNS = 15  # in each stream, and of one try
 
 def test_killed_under_load(site: Site, reference: Server) -> None:
     load, chance = Load(1, RUNS), Random(1)
-    play(site, load, chance, ["kill"] * 4, within=0.5)
+    play(site, load, chance, ["kill"] * 3, within=0.5)
+    check(site, load, reference)
+
+
+def test_killed_while_it_stops_and_while_it_starts(site: Site, reference: Server) -> None:
+    load, chance = Load(4, RUNS), Random(4)
+    play(site, load, chance, ["kill while stopping", "kill while starting"])
     check(site, load, reference)
 
 
