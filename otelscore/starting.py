@@ -62,7 +62,7 @@ def allow_files(wanted: int) -> None:
         most = wanted + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(wanted + _OTHER_FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
         if most < wanted + _OTHER_FILES:
-            log.warning("this system allows fewer files than limits.connections", files=most, connections=wanted)
+            log.warning("this system allows too few open files for limits.connections", files=most, connections=wanted)
 
 
 def open_store(config: Config) -> Store | None:
