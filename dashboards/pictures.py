@@ -63,7 +63,9 @@ def draw(shown: dict[str, Any], script: Path, picture: Path) -> None:
         command.append("--no-sandbox")  # Chromium's sandbox refuses to work for root
     command += ["--virtual-time-budget=10000", f"--screenshot={picture.resolve()}", page.as_uri()]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
-    Image.open(picture).convert("RGB").quantize(256).save(picture, optimize=True)  # half the size
+    drawn = Image.open(picture).convert("RGB")
+    # Half the size; of the colours those that differ most, else the small ones of legends become their neighbours.
+    drawn.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 def main() -> None:

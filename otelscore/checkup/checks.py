@@ -197,9 +197,9 @@ def _missing(endpoint: Endpoint, came: dict[str, float], before: Figures, now: F
         )
     elif alike >= SPANS:
         remedy = (
-            f"{alike:.0f} spans came that are written like those of the test runs. If these are among them, "
-            f"`root_grace` is longer than the wait: wait longer with --wait. If they are all of others, the test runs "
-            f"were lost between {endpoint.url} and otelscore: see what filters or samples there"
+            f"the test runs were lost between {endpoint.url} and otelscore, most likely: see what filters or samples "
+            f"there. {alike:.0f} spans came that are written like theirs, but they are among these only where "
+            "`root_grace` is longer than the wait: then wait longer with --wait"
         )
     else:
         others = f"{kept:.0f} spans of others came in that time, but none" if kept else "no span"
