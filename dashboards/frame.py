@@ -34,6 +34,7 @@ _BY_NAME, _BY_NUMBER = m.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC, m.Varia
 _OF_SERVICE = f'{INSTANCES}, service_name=~"$service_name"'
 _OF_AGENT = f'{_OF_SERVICE}, agent=~"$agent"'
 _RUNS = "otelscore_window_trajectories"
+_RUNS_OR_FAULTS = f"{_RUNS}|otelscore_injected_faults_total"  # agents in a trial have no run of production
 
 
 def instances() -> list[Variable]:
@@ -49,9 +50,10 @@ def instances() -> list[Variable]:
 
 def agents(many: bool) -> list[Variable]:
     """Which agents of which services: one, or several."""
+    series = f'__name__="{_RUNS}"' if many else f'__name__=~"{_RUNS_OR_FAULTS}"'
     return [
-        _labels("service_name", "Service", f"{_RUNS}{{{INSTANCES}}}", many=many, sort=_BY_NAME),
-        _labels("agent", "Agent", f"{_RUNS}{{{_OF_SERVICE}}}", many=many, sort=_BY_NAME),
+        _labels("service_name", "Service", f"{{{series}, {INSTANCES}}}", many=many, sort=_BY_NAME),
+        _labels("agent", "Agent", f"{{{series}, {_OF_SERVICE}}}", many=many, sort=_BY_NAME),
     ]
 
 

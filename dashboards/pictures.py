@@ -65,7 +65,7 @@ def draw(shown: dict[str, Any], script: Path, picture: Path) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     drawn = Image.open(picture).convert("RGB")
     # Half the size; of the colours those that differ most, else the small ones of legends become their neighbours.
-    drawn.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(picture, optimize=True)
+    drawn.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 def main() -> None:

@@ -69,7 +69,10 @@ def test_what_any_process_has_is_asked_of_otelscores_alone(name, panel, target):
 def test_variables_ask_for_metrics_and_labels_that_exist(query):
     series, label = re.fullmatch(r"label_values\((.*), (\w+)\)", query).groups()
     (selector,) = selectors(parse(series))
-    assert matchers(selector).keys() | {label} <= labels_of(selector.name)
+    asked = matchers(selector)
+    names = [selector.name] if selector.name else asked.pop("__name__")[1].split("|")
+    for name in names:
+        assert asked.keys() | {label} <= labels_of(name)
 
 
 @pytest.mark.parametrize("name", DASHBOARDS)
