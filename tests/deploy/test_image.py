@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -119,7 +120,8 @@ def test_the_builder_gets_all_that_a_wheel_is_made_of(tmp_path):
         "out",
         ".",
     ]
-    built = subprocess.run(build, check=False, capture_output=True, text=True, cwd=tmp_path)
+    no_compiler = {**os.environ, "CC": "false"}  # what is packed does not depend on it, and compiling takes long
+    built = subprocess.run(build, check=False, capture_output=True, text=True, cwd=tmp_path, env=no_compiler)
     assert built.returncode == 0, built.stderr
     (wheel,) = (tmp_path / "out").iterdir()
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("otelscore/")}
