@@ -111,7 +111,7 @@ def main() -> None:
     options = parser.parse_args()
     now = 1_700_000_000.0
     logs.configure("warning", "text")
-    gc.set_threshold(10_000, 10, 10)  # as `otelscore serve` does
+    gc.set_threshold(100_000, 5, 2)  # as `otelscore serve` does
     traffic = Traffic(options.agents)
     with tempfile.TemporaryDirectory() as folder:
         config = Config(verdict_window=12.0 * HOUR)
