@@ -235,15 +235,17 @@ _LIMITS = [
     lines(
         "Limits reached in the window",
         "By the setting limits.* of this name. Raise it, or send less.",
-        Query(grown(own("limit_reached_total"), "limit"), "{{limit}}"),
+        Query(grown(own("limit_reached_total"), "limit") + " > 0", "{{limit}}"),
         unit="short",
+        no_value="no limit was reached",
     ),
     lines(
         "Left out in the window",
         "Label values that became __overflow__ because limits.label_values was reached, and rows that left early.",
-        Query(grown(own("label_overflow_total"), "label"), "label {{label}}"),
-        Query(grown(own("rows_dropped_total"), "stream"), "rows of {{stream}}"),
+        Query(grown(own("label_overflow_total"), "label") + " > 0", "label {{label}}"),
+        Query(grown(own("rows_dropped_total"), "stream") + " > 0", "rows of {{stream}}"),
         unit="short",
+        no_value="nothing was left out",
     ),
 ]
 

@@ -35,6 +35,8 @@ EMPTY = {
     "Trouble with the backend, a minute": "nothing is forwarded",
     "Spool": "nothing is forwarded",
     "How far the backend is behind": "nothing is forwarded",
+    "Limits reached in the window": "none is",
+    "Left out in the window": "nothing is",
 }
 """The title of a panel that stays empty here, and why."""
 
