@@ -282,7 +282,7 @@ def durations(
 def bars(title: str, description: str, expr: str) -> bargauge.Panel:
     """One horizontal bar for each bucket of a histogram, at the end of the time range."""
     query = Query(expr, "≤ {{le}}", format="heatmap")
-    panel = fill(bargauge.Panel(), title, description, [query], (8, 9)).unit("short").no_value("no data").min(0)
+    panel = fill(bargauge.Panel(), title, description, [query], (8, 9)).unit("locale").no_value("no data").min(0)
     panel.override_by_name("≤ +Inf", [m.DynamicConfigValue("displayName", "more")])
     panel.color_scheme(dashboard.FieldColor().mode(m.FieldColorModeId.FIXED).fixed_color(NEUTRAL)).decimals(0)
     panel.orientation(c.VizOrientation.HORIZONTAL).display_mode(c.BarGaugeDisplayMode.BASIC)
