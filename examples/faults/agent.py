@@ -1,7 +1,7 @@
 """A small real agent: a loop of model calls and tool calls, traced with OpenTelemetry, over a real MCP connection.
 
-The model is a script, so that it needs no key: asked for the sum of a customer's orders, it calls the tool and answers.
-What it does when something is wrong is its character (`python agent.py CHARACTER`):
+The model is a script, so that it needs no key: asked for the sum of some customers' orders, it calls the tool for one
+after the other and answers. What it does when something is wrong is its character (`python agent.py CHARACTER`):
 
 - careful   checks what it was told and asks again; says so where it cannot get a good answer
 - trusting  believes whatever looks like an answer; asks again after an error
@@ -14,8 +14,9 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -29,54 +30,69 @@ SERVER = Path(__file__).with_name("server.py")
 TRIES = 3
 
 
-def model(character: str, told: list[tuple[bool, str]]) -> str | None:
-    """The scripted model: its answer after what the tool has told it so far, None to call the tool (again)."""
-    if not told:
-        return None
-    failed, text = told[-1]
-    if failed:
-        if character == "stubborn":
-            return "The sum is 100."
-        return None if len(told) < TRIES else "I could not get the orders."
-    try:
-        said = json.loads(text)
-        totals = [order["total"] for order in said["orders"]]
-        total = sum(totals)
-        good = (len(totals), total) == (said["count"], said["sum"])
-    except (ValueError, KeyError, TypeError):
-        total, good = 0, False
-    if character == "careful" and not good:
-        return None if len(told) < TRIES else "I could not get orders that add up."
+class Told(NamedTuple):
+    """What the tool told of a customer; `text` is the error's where it failed."""
+
+    customer: str
+    failed: bool
+    text: str
+
+
+class Ask(NamedTuple):
+    """The model wants this customer's orders."""
+
+    customer: str
+
+
+def model(character: str, customers: Sequence[str], told: Sequence[Told]) -> Ask | str:
+    """The scripted model: what it wants or says after all that the tool has told it so far."""
+    total = 0
+    for customer in customers:
+        answers = [one for one in told if one.customer == customer]
+        if not answers:
+            return Ask(customer)
+        found, good = read(answers[-1])
+        if answers[-1].failed and character == "stubborn":
+            found, good = 100, True
+        elif answers[-1].failed or (character == "careful" and not good):
+            return Ask(customer) if len(answers) < TRIES else "I could not get orders that add up."
+        total += found
     return f"The sum is {total}."
 
 
-async def run(character: str, customer: str, tracer: trace.Tracer) -> str:
+def read(told: Told) -> tuple[int, bool]:
+    """(the sum of the orders, 0 where they cannot be read; whether all of it fits together)."""
+    try:
+        said = json.loads(told.text)
+        totals = [order["total"] for order in said["orders"]]
+        return sum(totals), said == {**said, "customer": told.customer, "count": len(totals), "sum": sum(totals)}
+    except (ValueError, KeyError, TypeError):
+        return 0, False
+
+
+async def run(client: ClientSession, character: str, customers: Sequence[str], tracer: trace.Tracer) -> str:
     """One run of the agent, with the spans that the GenAI conventions ask for."""
-    proxy = [sys.executable, "-m", "otelscore", "fault-proxy", "--", sys.executable, str(SERVER)]
-    parameters = StdioServerParameters(command=proxy[0], args=proxy[1:], env=dict(os.environ))
-    async with stdio_client(parameters) as (read, write), ClientSession(read, write) as client:
-        await client.initialize()
-        named = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": f"{character}-clerk"}
-        with tracer.start_as_current_span(f"invoke_agent {character}-clerk", attributes=named):
-            told: list[tuple[bool, str]] = []
-            while (answer := ask(tracer, character, customer, told)) is None:
-                told.append(await call(tracer, client, customer))
-            return answer
+    named = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": f"{character}-clerk"}
+    with tracer.start_as_current_span(f"invoke_agent {character}-clerk", attributes=named):
+        told: list[Told] = []
+        while isinstance(answer := think(tracer, character, customers, told), Ask):
+            told.append(await call(tracer, client, answer.customer))
+        return answer
 
 
-def ask(tracer: trace.Tracer, character: str, customer: str, told: list[tuple[bool, str]]) -> str | None:
+def think(tracer: trace.Tracer, character: str, customers: Sequence[str], told: Sequence[Told]) -> Ask | str:
     chat = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "script"}
     with tracer.start_as_current_span("chat script", attributes=chat) as span:
-        answer = model(character, told)
+        answer = model(character, customers, told)
         part: dict[str, Any] = {"type": "text", "content": answer}
-        if answer is None:
-            asked = {"customer": customer}
+        if isinstance(answer, Ask):
+            asked = {"customer": answer.customer}
             part = {"type": "tool_call", "id": f"call-{len(told)}", "name": "list_orders", "arguments": asked}
         span.set_attribute("gen_ai.output.messages", json.dumps([{"role": "assistant", "parts": [part]}]))
         return answer
 
 
-async def call(tracer: trace.Tracer, client: ClientSession, customer: str) -> tuple[bool, str]:
+async def call(tracer: trace.Tracer, client: ClientSession, customer: str) -> Told:
     arguments = {"customer": customer}
     attributes = {
         "gen_ai.operation.name": "execute_tool",
@@ -89,20 +105,28 @@ async def call(tracer: trace.Tracer, client: ClientSession, customer: str) -> tu
         except Exception as error:  # of whatever kind: the model is told
             span.set_status(trace.Status(trace.StatusCode.ERROR, str(error)))
             span.record_exception(error)
-            return True, str(error)
+            return Told(customer, True, str(error))
         text = "".join(block.text for block in result.content if block.type == "text")
         if result.is_error:
             span.set_attribute("error.type", "tool_error")
             span.set_status(trace.Status(trace.StatusCode.ERROR, text))
-        return bool(result.is_error), text
+        return Told(customer, bool(result.is_error), text)
+
+
+async def connect_and_run(character: str, customers: Sequence[str], tracer: trace.Tracer) -> str:
+    proxy = [sys.executable, "-m", "otelscore", "fault-proxy", "--", sys.executable, str(SERVER)]
+    parameters = StdioServerParameters(command=proxy[0], args=proxy[1:], env=dict(os.environ))
+    async with stdio_client(parameters) as streams, ClientSession(*streams) as client:
+        await client.initialize()
+        return await run(client, character, customers, tracer)
 
 
 def main() -> None:
-    customer = json.loads(os.environ["OTELSCORE_TASK"])["customer"]
+    customers = json.loads(os.environ["OTELSCORE_TASK"])["customers"]
     provider = TracerProvider(resource=Resource.create({"service.name": "shop-example"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    sys.stdout.write(asyncio.run(run(sys.argv[1], customer, trace.get_tracer("example"))) + "\n")
+    sys.stdout.write(asyncio.run(connect_and_run(sys.argv[1], customers, trace.get_tracer("example"))) + "\n")
     provider.shutdown()
 
 

@@ -1,6 +1,8 @@
-"""A real MCP server with two tools: orders of a customer, and one order again on its own."""
+"""A real MCP server with one tool: the orders of a customer."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
@@ -23,8 +25,10 @@ READ_ONLY = ToolAnnotations(read_only_hint=True)
 @server.tool(annotations=READ_ONLY)
 def list_orders(customer: str) -> dict[str, object]:
     """All orders of a customer, how many there are and their sum."""
-    orders = [{"order_id": number, "total": total, "date": date} for number, total, date in ORDERS[customer]]
-    return {"orders": orders, "count": len(orders), "sum": sum(total for _, total, _ in ORDERS[customer])}
+    orders: list[dict[str, Any]] = [
+        {"order_id": number, "total": total, "date": date} for number, total, date in ORDERS[customer]
+    ]
+    return {"customer": customer, "orders": orders, "count": len(orders), "sum": sum(one["total"] for one in orders)}
 
 
 if __name__ == "__main__":

@@ -79,8 +79,8 @@ def test_wrong_tasks_say_what_is_wrong(tmp_path, text, complaint):
 
 def trial(tmp_path, character, rule, *more, attempts=1):
     plan, tasks = tmp_path / "plan.yaml", tmp_path / "tasks.yaml"
-    plan.write_text(json.dumps({"faults": [{"tools": "list_orders", "calls": 1, **rule}]}))
-    tasks.write_text(json.dumps([{"name": "ada", "customer": "ada", "check": 'grep -q "is 250[.]"'}]))
+    plan.write_text(json.dumps({"faults": [{"tools": "list_orders", "calls": 2, **rule}]}))
+    tasks.write_text(json.dumps([{"name": "ada", "customers": ["bob", "ada"], "check": 'grep -q "is 354[.]"'}]))
     command = [sys.executable, str(EXAMPLE / "agent.py"), character]
     options = ["--plan", str(plan), "--tasks", str(tasks), "--attempts", str(attempts), "--json", *more]
     done = subprocess.run(
@@ -94,37 +94,24 @@ def trial(tmp_path, character, rule, *more, attempts=1):
     return json.loads(done.stdout)
 
 
-FAULTS = {
-    "error": {"kind": "error"},
-    "partial": {"kind": "partial"},
-    "drift": {"kind": "schema_drift", "change": "rename", "field": "order_id"},
-}
-
-
-@pytest.mark.parametrize(
-    ("character", "fault", "outcome"),
-    [
-        ("careful", "error", "noticed_recovered"),
-        ("trusting", "error", "noticed_recovered"),
-        ("stubborn", "error", "unnoticed_wrong"),
-        ("careful", "partial", "noticed_recovered"),
-        ("trusting", "partial", "unnoticed_wrong"),
-        ("trusting", "drift", "unnoticed_harmless"),
-    ],
-)
-def test_the_figures_equal_what_the_script_does(tmp_path, character, fault, outcome):
-    found = trial(tmp_path, character, FAULTS[fault])
-    (facts,) = found["faults"]["faults"].values()
-    assert {name: facts[name] for name in FaultOutcome if facts[name]} == {outcome: 1}
-    assert found["baseline"]["pass_ratio"]["value"] == 1.0
-    assert found["baseline"]["faults"] == {}
+def outcomes(found):
+    return {
+        kind: {name: facts[name] for name in FaultOutcome if facts[name]}
+        for kind, facts in found["faults"]["faults"].items()
+    }
 
 
 def test_two_trials_are_held_against_each_other_and_drawn(tmp_path):
     earlier, picture = tmp_path / "earlier.json", tmp_path / "picture.svg"
-    earlier.write_text(json.dumps(trial(tmp_path, "careful", FAULTS["partial"])))
-    found = trial(tmp_path, "trusting", FAULTS["partial"], "--compare", str(earlier), "--plot", str(picture))
-    assert "partial: recovery_ratio" in found["differences"]["against the earlier trial"]
+    careful = trial(tmp_path, "careful", {"kind": "partial"})
+    earlier.write_text(json.dumps(careful))
+    trusting = trial(tmp_path, "trusting", {"kind": "partial"}, "--compare", str(earlier), "--plot", str(picture))
+    assert outcomes(careful) == {"partial": {"noticed_recovered": 1}}
+    assert outcomes(trusting) == {"partial": {"unnoticed_wrong": 1}}
+    for found in (careful, trusting):
+        assert found["baseline"]["pass_ratio"]["value"] == 1.0
+        assert found["baseline"]["faults"] == {}
+    assert "partial: recovery_ratio" in trusting["differences"]["against the earlier trial"]
     assert "<svg" in picture.read_text()
 
 
