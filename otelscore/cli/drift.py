@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from otelscore.faults.drift import Drift
 
 
+class _NothingComparedError(click.ClickException):
+    exit_code = 2
+
+
 @click.command(short_help="Make recorded calls again and report what has changed.")
 @click.argument("cassette", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -31,11 +36,25 @@ if TYPE_CHECKING:
     metavar="PATTERN",
     help="Tools that may be called, besides those that the server marks as read-only.",
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=60,
+    show_default=True,
+    help="Seconds for an answer; a call without one has failed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one tool a line as JSON.")
-def drift(cassette: Path, command: tuple[str, ...], url: str | None, read_only: tuple[str, ...], as_json: bool) -> None:
+def drift(
+    cassette: Path,
+    command: tuple[str, ...],
+    url: str | None,
+    read_only: tuple[str, ...],
+    timeout: float,
+    as_json: bool,
+) -> None:
     """Make the calls of CASSETTE to read-only tools again, at the MCP server that COMMAND starts (after --) or that is
     at --url, and report per tool what has changed: fields and types of results, errors, latency. Exit code 1:
-    something has, or more calls fail.
+    something has, or more calls fail; 2: nothing could be compared.
     """
     if bool(url) == bool(command):
         raise click.UsageError("name the server: a command after --, or --url")
@@ -46,11 +65,15 @@ def drift(cassette: Path, command: tuple[str, ...], url: str | None, read_only: 
         from otelscore.faults.drift import compare
 
         calls = [call for call in Cassette.load(cassette) if not call.tool.startswith("mcp:")]
-        before, now, spared = anyio.run(_call_again, calls, command, url, read_only)
+        before, now, spared = anyio.run(_call_again, calls, command, url, read_only, timeout)
     except ImportError as error:
-        raise click.ClickException(f"{error}; install it: pip install 'otelscore[faults]'") from None
+        raise _NothingComparedError(f"{error}; install it: pip install 'otelscore[faults]'") from None
     except CassetteError as error:
         raise click.UsageError(str(error)) from None
+    except Exception as error:  # of the SDK's transports, one in groups of others
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        raise _NothingComparedError(f"the server cannot be reached: {error}") from None
     found = compare(before, now)
     if as_json:
         for one in found:
@@ -60,18 +83,19 @@ def drift(cassette: Path, command: tuple[str, ...], url: str | None, read_only: 
     if spared:
         click.echo(f"Not called, since nobody says that they are read-only: {', '.join(sorted(spared))}", err=True)
     if not found:
-        raise click.ClickException("the cassette has no call of a read-only tool; name some with --read-only")
+        raise _NothingComparedError("the cassette has no call of a read-only tool; name some with --read-only")
     sys.exit(any(one.has_changed for one in found))
 
 
 async def _call_again(
-    calls: Sequence[Call], command: Sequence[str], url: str | None, patterns: Sequence[str]
+    calls: Sequence[Call], command: Sequence[str], url: str | None, patterns: Sequence[str], seconds: float
 ) -> tuple[list[Call], list[Call], set[str]]:
     """(the recorded calls that were made again, what they gave now, the tools that were spared)."""
     from mcp import ClientSession
     from mcp.client.stdio import StdioServerParameters, stdio_client
     from mcp.client.streamable_http import streamable_http_client
     from mcp.shared.exceptions import MCPError
+    from mcp.types import PaginatedRequestParams
 
     from otelscore.faults.cassette import Call
     from otelscore.faults.mcp_results import ERROR
@@ -81,10 +105,15 @@ async def _call_again(
     else:
         started = StdioServerParameters(command=command[0], args=list(command[1:]), env=dict(os.environ))
         transport = stdio_client(started)
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # what it would log with tracebacks is said below
     before, now = [], []
-    async with transport as (read, write), ClientSession(read, write) as client:
+    async with transport as (read, write), ClientSession(read, write, read_timeout_seconds=seconds) as client:
         await client.initialize()
-        listed = (await client.list_tools()).tools
+        page = await client.list_tools()
+        listed = page.tools
+        while page.next_cursor:
+            page = await client.list_tools(params=PaginatedRequestParams(cursor=page.next_cursor))
+            listed += page.tools
         allowed = {tool.name for tool in listed if tool.annotations and tool.annotations.read_only_hint}
         for call in calls:
             if call.tool not in allowed and not any(fnmatchcase(call.tool, pattern) for pattern in patterns):

@@ -77,3 +77,11 @@ def test_a_changed_server_is_reported_with_the_field(cassette):
     assert done.returncode == 1, done.stderr
     (found,) = map(json.loads, done.stdout.splitlines())
     assert found["changes"] == ["orders[].total: number, gone", "orders[].total_amount: number, new"]
+
+
+@pytest.mark.parametrize("server", [("--", "no-such-command"), ("--", "true"), ("--url", "http://127.0.0.1:9/mcp")])
+def test_a_server_that_cannot_be_asked_is_no_drift(cassette, server):
+    done = otelscore("drift", str(cassette), *server)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: the server cannot be reached: ")
+    assert done.stderr.count("\n") == 1
