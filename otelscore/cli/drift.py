@@ -63,6 +63,7 @@ def drift(
 
         from otelscore.faults.cassette import Cassette, CassetteError
         from otelscore.faults.drift import compare
+        from otelscore.faults.transports import first_of
 
         calls = [call for call in Cassette.load(cassette) if not call.tool.startswith("mcp:")]
         before, now, spared = anyio.run(_call_again, calls, command, url, read_only, timeout)
@@ -71,9 +72,7 @@ def drift(
     except CassetteError as error:
         raise click.UsageError(str(error)) from None
     except Exception as error:  # of the SDK's transports, one in groups of others
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
-        raise _NothingComparedError(f"the server cannot be reached: {error}") from None
+        raise _NothingComparedError(f"the server cannot be reached: {first_of(error)}") from None
     found = compare(before, now)
     if as_json:
         for one in found:

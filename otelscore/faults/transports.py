@@ -9,11 +9,12 @@ import stat
 import sys
 from asyncio.streams import FlowControlMixin
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import anyio
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.stdio import stdio_server
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 _LINE = 1 << 28
 """Bytes of one message at most."""
+_PARTING = 5
+"""Seconds for the end of a session with a server."""
 
 
 async def serve_stdio(command: Sequence[str], url: str | None, options: Options) -> None:
@@ -59,7 +62,7 @@ async def connect(command: Sequence[str], url: str | None) -> AsyncIterator[Any]
     """A connection to the real server, as (read stream, write stream); None where a cassette alone answers."""
     logging.getLogger("mcp").setLevel(logging.CRITICAL)  # the proxy says itself what the SDK would log with tracebacks
     if url:
-        async with streamable_http_client(url) as streams:
+        async with _apart(streamable_http_client(url)) as streams:
             yield streams
     elif command:
         started = StdioServerParameters(
@@ -72,6 +75,48 @@ async def connect(command: Sequence[str], url: str | None) -> AsyncIterator[Any]
             yield streams
     else:
         yield None
+
+
+@asynccontextmanager
+async def _apart(transport: AbstractAsyncContextManager[Any]) -> AsyncIterator[Any]:
+    """A transport in a task of its own: where it fails, which ends whatever is around it, only its messages end."""
+    arrive, arrived = anyio.create_memory_object_stream[Any](0)
+    leave, left = anyio.create_memory_object_stream[Any](0)
+    over = anyio.Event()
+
+    async def receive(stream: Any) -> None:
+        async with arrive:
+            async for item in stream:
+                await arrive.send(item)
+
+    async def run() -> None:
+        try:
+            async with arrive, left, transport as (read, write), anyio.create_task_group() as tasks:
+                tasks.start_soon(receive, read)
+                async for item in left:
+                    await write.send(item)
+                tasks.cancel_scope.cancel()
+        except Exception as error:
+            log.warning("the server cannot be reached: %s", first_of(error))
+        finally:
+            over.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        try:
+            yield arrived, leave
+        finally:
+            await leave.aclose()
+            with anyio.move_on_after(_PARTING):  # it tells the server that the session is over
+                await over.wait()
+            tasks.cancel_scope.cancel()
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first exception in a group of groups, as the SDK's transports raise them."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _pipes() -> tuple[Any, Any]:

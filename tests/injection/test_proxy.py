@@ -244,6 +244,16 @@ def test_the_server_may_speak_streamable_http(tmp_path, url):
     assert [len(found.structured_content["orders"]) for found in (whole, part)] == [4, 2]
 
 
+def test_a_server_that_is_not_at_its_url_any_more_is_told_of(url, tmp_path):
+    with (tmp_path / "log").open("w+") as log:
+        command = (*PROXY, "--timeout", "20", "--url", url)
+        ordered, died, gone = talk(command, ORDERS, ("die", {}), ORDERS, said=log)
+    assert not ordered.is_error
+    assert isinstance(died, str)
+    assert "gone" in gone
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
 def test_it_adds_less_than_2_ms_to_a_call():
     """The quickest call of many, since whatever else the machine does only ever makes one slower."""
 
