@@ -9,7 +9,7 @@ from otelscore.trajectory.life import Standing
 from otelscore.trajectory.memory import Learnt
 
 WRITTEN = {
-    3: {
+    4: {
         "row": "labels outcome hard_failure verdict errors silent steps failed first_failed first_unrecovered responses"
         " sane resolutions recovered tools cluster faults",
         "score": "trajectory_id trace_id service agent model started_at duration_seconds outcome task_passed"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 
+from otelscore.dialects import content
 from otelscore.dialects.kinds import ByName
-from otelscore.dialects.table import Dialect
+from otelscore.dialects.table import Dialect, EventField, Found, first
 from otelscore.model import AttributeValue, Kind, RawSpan, Role
 
 _NAMES: tuple[tuple[str, Kind], ...] = (
@@ -25,13 +26,20 @@ def _denied(span: RawSpan) -> AttributeValue:
     return True if span.attributes.get("decision") == "reject" else None
 
 
+def _answer_of_server(span: RawSpan) -> AttributeValue:
+    """Of the CLI's own tools `success` says all: what they give back may be any text, as of a file."""
+    if not content.word(span.attributes.get("tool_name")).startswith("mcp__"):
+        return None
+    return first(span, (EventField("tool.output", "output"),))
+
+
 CLAUDE_CODE = Dialect(
     name="claude_code",
     kinds=(ByName(_NAMES, keys=frozenset({"span.type"}), scopes=("com.anthropic.claude_code",)),),
     tool_name=("tool_name",),
     call_id=("gen_ai.tool.call.id", "tool_use_id"),
     arguments=("tool_input", "full_command"),  # a file alone does not tell two edits apart
-    result=(),  # what a tool says may be any text; `success` is what it means
+    result=(Found(_answer_of_server, events=True),),
     output=("response.model_output",),
     agent=("agent.name",),
     model=("gen_ai.request.model", "model"),
@@ -42,6 +50,6 @@ CLAUDE_CODE = Dialect(
     error=("error",),
     skipped_if=(_denied,),
     roles={"tool_name": {"Task": Role.DELEGATION, "Agent": Role.DELEGATION}},
-    keys=frozenset({"decision"}),
+    keys=frozenset({"decision", "output"}),
     cannot_show="What tools gave back: whether a call failed is said by a flag alone.",
 )

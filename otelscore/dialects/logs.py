@@ -5,7 +5,8 @@ record could mean for a tool, a model or an agent is read. One record tells a me
 
 Sources: OpenTelemetry semantic conventions, events up to 1.36 (gen_ai.tool.message, gen_ai.choice, ...), from 1.37
 (gen_ai.client.inference.operation.details) and exceptions in logs; Bedrock AgentCore's conversations (ADOT moves what
-Strands, OpenInference and OpenLLMetry write into the bodies of records named like their scope).
+Strands, OpenInference and OpenLLMetry write into the bodies of records named like their scope); Claude Code, whose
+spans do not show what its models say.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from otelscore.model import AttributeValue, Call, Failure, RawLog, Result, SpanF
 _TOLD = {"gen_ai.tool.message": "tool", "gen_ai.user.message": "user"}
 _SAID = "gen_ai.choice"
 _DETAILS = "gen_ai.client.inference.operation.details"
+_CLAUDE_CODE = "claude_code.assistant_response"
 
-LOG_KEYS = frozenset({"exception.type", "exception.message", "gen_ai.input.messages", "gen_ai.output.messages"})
+LOG_KEYS = frozenset(
+    {"exception.type", "exception.message", "gen_ai.input.messages", "gen_ai.output.messages", "response"}
+)
 """Attributes of log records that are read."""
 
 
@@ -32,6 +36,8 @@ def facts_of(log: RawLog, context: Context) -> SpanFacts | None:
         return None
     if log.event_name.endswith("exception") or "exception.type" in log.attributes:
         return _exception(log, context)
+    if log.body == _CLAUDE_CODE:
+        return _messages(log, context, None, log.attributes.get("response"))
     body = content.parse(log.body)
     if log.event_name in _TOLD and isinstance(body, dict):
         message = body.get("content")  # Gemini has a whole message there
@@ -66,6 +72,7 @@ def _messages(log: RawLog, context: Context, given: AttributeValue, output: Attr
         requested=spoken.calls,
         results=results(given, context.key, context.soft_errors),
         acknowledges=content.acknowledges(spoken.text) if spoken.text else None,
+        said_at=log.time if spoken.text else 0,
     )
     return None if facts == SpanFacts(log.trace_id, log.span_id) else facts
 

@@ -77,6 +77,7 @@ class SpanFacts:
     requested: tuple[Call, ...] = ()
     results: tuple[Result, ...] = ()
     acknowledges: bool | None = None
+    said_at: int = 0  # when it said what acknowledges or not, in nanoseconds: of several answers the last counts
 
 
 @dataclass(slots=True)  # a value, but one is made for every span, and frozen it costs four times as much

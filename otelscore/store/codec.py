@@ -86,11 +86,12 @@ def _write_facts(facts: SpanFacts) -> object:
         list(map(_write_call, facts.requested)),
         list(map(_write_result, facts.results)),
         facts.acknowledges,
+        facts.said_at,
     )
 
 
 def _read_facts(written: Column) -> SpanFacts:
-    trace_id, span_id, failure, arguments, result, requested, results, acknowledges = written
+    trace_id, span_id, failure, arguments, result, requested, results, acknowledges, *said_at = written
     return SpanFacts(
         trace_id,
         span_id,
@@ -100,6 +101,7 @@ def _read_facts(written: Column) -> SpanFacts:
         tuple(Call(*call) for call in requested),
         tuple(map(_read_result, results)),
         acknowledges,
+        *said_at,  # schema 3 had none
     )
 
 

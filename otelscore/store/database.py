@@ -29,16 +29,16 @@ WAL_KEPT = 4 << 20
 PATIENCE = 0.2
 """Seconds that another program that writes to the file is waited for; meanwhile nothing is taken and nothing shown."""
 
-SCHEMA = 3
+SCHEMA = 4
 """Which tables there are and how what is in their blobs is written; `PRAGMA user_version` says which a file has.
 
 It rises when either changes, once there is a way from the one before (MIGRATIONS).
 """
 
-MIGRATIONS: dict[int, str] = {2: "SELECT 1"}
+MIGRATIONS: dict[int, str] = {2: "SELECT 1", 3: "SELECT 1"}
 """Schema -> statements that make the next one of it. There is no way from 1, which was never released.
 
-3 only adds fields at the end of what is in blobs; who reads one without them takes their defaults.
+3 and 4 only add fields at the end of what is in blobs; who reads one without them takes their defaults.
 """
 
 TABLES = """

@@ -17,6 +17,7 @@ def merge(one: SpanFacts, other: SpanFacts) -> SpanFacts:
     """What two records say about the same span; the same in any order, and a record said twice adds nothing."""
     if one == other:
         return one
+    said_at, acknowledges = max(((facts.said_at, facts.acknowledges) for facts in (one, other)), key=_last_said)
     return SpanFacts(
         one.trace_id,
         one.span_id,
@@ -25,8 +26,14 @@ def merge(one: SpanFacts, other: SpanFacts) -> SpanFacts:
         result=max(one.result, other.result, key=_order),
         requested=max(one.requested, other.requested, key=lambda calls: (len(calls), repr(calls))),
         results=tuple(sorted({*one.results, *other.results}, key=_order)),
-        acknowledges=max((one.acknowledges, other.acknowledges), key=(None, False, True).index),
+        acknowledges=acknowledges,
+        said_at=said_at,
     )
+
+
+def _last_said(answer: tuple[int, bool | None]) -> tuple[bool, int, bool]:
+    said_at, acknowledges = answer
+    return acknowledges is not None, said_at, acknowledges is True
 
 
 def inform(spans: Sequence[Span], facts: Mapping[bytes, SpanFacts]) -> Sequence[Span]:

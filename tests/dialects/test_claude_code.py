@@ -136,3 +136,11 @@ def test_the_agent_sdk_runs_inside_the_span_of_its_host() -> None:
 
 def test_requests_without_their_interaction_are_no_run() -> None:
     assert runs(request(1)) == []
+
+
+@pytest.mark.parametrize(("name", "failed"), [("mcp__shop__search", ["mcp__shop__search"]), ("Read", [])])
+def test_what_a_server_gave_back_is_looked_at_but_not_what_a_file_holds(name: str, failed: list[str]) -> None:
+    said = [("tool.output", {"output": '{"error": "no such shop"}'})]
+    call = raw("claude_code.tool", 1, 2, {"span.type": "tool", "tool_name": name}, events=said, scope=SCOPE)
+    found = run(cc("interaction", 0, 9, call, request(3)))
+    assert [step.name for step in found.steps if step.failed] == failed

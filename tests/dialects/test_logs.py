@@ -115,6 +115,11 @@ def test_agentcores_record_of_a_strands_model_call() -> None:
     assert found.acknowledges is True
 
 
+def test_what_claude_code_answered() -> None:
+    found = facts("assistant_response", "claude_code.assistant_response", response="I was unable to.")
+    assert (found.acknowledges, found.said_at, found.result) == (True, 9, None)
+
+
 @pytest.mark.parametrize(
     "record",
     [

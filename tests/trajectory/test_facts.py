@@ -45,6 +45,12 @@ def test_a_final_answer_acknowledges():
     assert responses(built(tree, facts("m", acknowledges=True))) == ["acknowledged"]
 
 
+def test_of_several_answers_the_last_counts():
+    first, last = facts("m", acknowledges=True, said_at=1), facts("m", acknowledges=False, said_at=2)
+    for one, other in permutations([first, last]):
+        assert merge(merge(one, facts("m")), other).acknowledges is False
+
+
 def test_messages_show_untraced_tools():
     tree = agent("a", 0, 9, model(1, 2, id="m"), model(4, 5, id="n"))
     said = [facts("m", requested=(Call("1", "search"),)), facts("n", results=(Result(Call("1")),))]
