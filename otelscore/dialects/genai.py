@@ -48,7 +48,7 @@ NAME_PREFIXES: tuple[tuple[str, Kind], ...] = (
 """Span names of the convention, for emitters that leave the operation out."""
 
 _MODEL_KEYS = ("gen_ai.request.model", "gen_ai.response.model")
-_SPEAKER_KEYS = ("gen_ai.system", "gen_ai.provider.name", "gen_ai.agent.name")
+_SPEAKER_KEYS = ("gen_ai.system", "gen_ai.provider.name", "gen_ai.agent.name", "gen_ai.workflow.name")
 _ID = r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}"  # Agent Framework for .NET writes it behind a name, or alone
 _NO_REASON_SCOPES = tuple(
     f"opentelemetry.{name}"

@@ -28,6 +28,7 @@ from otelscore.dialects.mcp import MCP
 from otelscore.dialects.microsoft import MICROSOFT
 from otelscore.dialects.mlflow import MLFLOW
 from otelscore.dialects.openinference import OPENINFERENCE
+from otelscore.dialects.openlit import OPENLIT
 from otelscore.dialects.plan import Plans
 from otelscore.dialects.pydantic_ai import PYDANTIC_AI
 from otelscore.dialects.table import COMMON_KEYS, SOURCES, Context, Dialect, EventField, Source, first
@@ -53,6 +54,7 @@ DIALECTS: tuple[Dialect, ...] = (
     ANTHROPIC,
     GEMINI_CLI,
     MICROSOFT,
+    OPENLIT,
     LIVEKIT,
     GENKIT,
     LLAMA_INDEX,

@@ -1,7 +1,8 @@
 """What a model is told of the calls that it had asked for: the end of the messages that it is given.
 
 Where nobody traces the tools, this is all that is seen of them. The history grows with every call and most of it was
-told before, so only what follows the last message of the model itself is looked at, and parsed.
+told before, so only what follows the last message of the model itself is looked at, and parsed. Where what the model
+said is left out (OpenLIT), all of it is, and the ids of the calls tell what was told before.
 
 Sources: OpenTelemetry GenAI messages with parts, the chat and response formats of OpenAI, Anthropic, Gemini, Bedrock
 and the Vercel AI SDK.
@@ -69,8 +70,10 @@ def results(value: AttributeValue, key: bytes, extra: Patterns = ()) -> tuple[Re
     requested: list[Asked] = []  # these two the last first
     told: list[_Told] = []
     messages = _messages(value)
+    has_own = not isinstance(value, str)  # else a result without an id may be of any call before
     for message in reversed(messages):
         if _is_own(message):
+            has_own = True
             if not told and message is messages[0]:
                 break
             requested += reversed(asked_in(message))
@@ -82,12 +85,13 @@ def results(value: AttributeValue, key: bytes, extra: Patterns = ()) -> tuple[Re
         return ()
     requested.reverse()
     told.reverse()
-    return tuple([_result(one, requested, key, extra) for one in told[:MAX_RESULTS] if not hidden(one.said)])
+    told = [one for one in told if not hidden(one.said) and (has_own or one.call_id)]
+    return tuple([_result(one, requested, key, extra) for one in told[-MAX_RESULTS:]])
 
 
 def holds_results(value: AttributeValue) -> bool:
     """Whether a text may hold results after the model's last message."""
-    return isinstance(value, str) and _last_own(value) >= 0
+    return isinstance(value, str) and _last_own(value) > 0
 
 
 def numbered(attributes: Attributes, prefix: str, call_id: str, content: str) -> AttributeValue:
@@ -183,7 +187,7 @@ def _messages(value: AttributeValue) -> list[AttributeValue]:
         if at < 0:
             return []
         start = value.rfind("{", 0, at)
-        last = _array(value[start:]) if value[start:at] in _STARTS else None
+        last = _array(value[start:]) if start >= 0 and value[start:at] in _STARTS else None
         value = parse(value) if last is None else last
     for _ in range(3):
         if isinstance(value, dict):
@@ -195,12 +199,12 @@ def _messages(value: AttributeValue) -> list[AttributeValue]:
 
 
 def _last_own(text: str) -> int:
-    """Where the model's last message is marked as its own, if a result may follow it; else -1."""
+    """Where the model's last message is marked as its own, or 0, if a result may follow it; else -1."""
     for mark in _OWN_MARKS:
         at = text.rfind(mark)
         if at >= 0:
             return at if _RESULT_MARK.search(text, at) else -1
-    return -1
+    return 0 if _RESULT_MARK.search(text) else -1
 
 
 def _array(text: str) -> list[AttributeValue] | None:

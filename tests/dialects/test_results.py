@@ -137,6 +137,12 @@ def test_what_was_told_before_the_models_last_message_is_not_looked_at() -> None
     assert [found.call.call_id for found in results(json.dumps(OPENAI + again), KEY)] == ["c2"]
 
 
+def test_where_the_models_own_messages_are_left_out_ids_tell_the_results() -> None:
+    told = [{"role": "tool", "tool_call_id": call_id, "content": "sunny"} for call_id in ("c1", "c2")]
+    history = [{"role": "user", "content": "Weather?"}, *told, {"role": "tool", "name": "weather", "content": "rain"}]
+    assert [found.call.call_id for found in results(json.dumps(history), KEY)] == ["c1", "c2"]
+
+
 def test_of_calls_that_are_items_of_their_own_only_the_last_turn_counts() -> None:
     def turn(call_id: str) -> list[dict[str, str]]:
         call = {"type": "function_call", "call_id": call_id, "name": "weather", "arguments": "{}"}
