@@ -1,7 +1,7 @@
 """Captured requests of real agent frameworks give what their truth says, in any order and however they are split.
 
 `corpus/<framework>/<scenario>/request-*` are the bodies in the order in which they arrived, protobuf (.binpb) or JSON
-(.json), and `truth.json` says what otelscore has to make of them.
+(.json), of spans and of log records, and `truth.json` says what otelscore has to make of them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ scenarios = pytest.mark.parametrize(
 
 def decode(scenario: Path) -> list[Batch]:
     decoder = Decoder(Registry(Context(key=bytes(16))))
-    read = {".binpb": decoder.traces, ".json": decoder.traces_json}
+    read = {".binpb": decoder.any_protobuf, ".json": decoder.traces_json}
     return [read[path.suffix](path.read_bytes()) for path in sorted(scenario.glob("request-*"))]
 
 
@@ -89,15 +89,16 @@ def test_a_captured_run_is_scored_as_its_truth_says(scenario: Path) -> None:
 def test_order_repetition_and_splitting_of_the_requests_change_nothing(scenario: Path) -> None:
     batches = decode(scenario)
     spans = [span for batch in batches for span in batch.spans]
+    told = [Batch(facts=batch.facts) for batch in batches if batch.facts]
     expected = score(batches)
     dice = random.Random(scenario.name)
     shuffled = dice.sample(batches, len(batches))
-    mixed = one_by_one(dice.sample(spans, len(spans)))
+    mixed = one_by_one(dice.sample(spans, len(spans))) + told[::-1]
     assert score(reversed(batches)) == expected
     assert score(shuffled + dice.choices(batches, k=3)) == expected
-    assert score(one_by_one(spans)) == expected
+    assert score(told + one_by_one(spans)) == expected
     assert score(mixed + dice.choices(mixed, k=5)) == expected
-    assert score([Batch(spans=spans * 2)]) == expected
+    assert score([Batch(spans=spans * 2), *told]) == expected
 
 
 @pytest.mark.parametrize("dropped", [{Kind.TOOL}, {Kind.TOOL, Kind.AGENT, Kind.WRAPPER}], ids=["tools", "but models"])
@@ -134,7 +135,9 @@ def test_the_corpus_is_all_there() -> None:
         "agent-framework-openinference",
         "agno",
         "autogen",
+        "claude-agent-sdk",
         "crewai",
+        "genkit-js",
         "google-adk",
         "google-adk-1.16",
         "google-adk-1.5",
@@ -145,6 +148,7 @@ def test_the_corpus_is_all_there() -> None:
         "langchain_traceloop",
         "langfuse",
         "langfuse-langgraph",
+        "langgraph-js-openinference",
         "langgraph-traceloop-0.40",
         "langsmith",
         "llama-index-traceloop",
@@ -162,7 +166,10 @@ def test_the_corpus_is_all_there() -> None:
         "openai-agents-traceloop",
         "openai_agents_openinference",
         "openai_agents_otelv2",
+        "openinference-clients",
         "openinference-dspy",
+        "openlit",
+        "otel-genai",
         "pydantic-ai-0.0.48",
         "pydantic-ai-0.4",
         "pydantic-ai-1.0",
@@ -171,12 +178,13 @@ def test_the_corpus_is_all_there() -> None:
         "smolagents",
         "strands",
         "strands-mcp",
+        "traceloop-clients",
         "vercel-ai-v4",
         "vercel-ai-v5-json",
         "vercel-ai-v6",
         "vercel-ai-v7",
     }
-    assert len(SCENARIOS) == 373
+    assert len(SCENARIOS) == 420
 
 
 @pytest.mark.local_data
