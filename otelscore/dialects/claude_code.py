@@ -1,8 +1,8 @@
 """Claude Code and the Claude Agent SDK: `claude_code.*` spans (beta).
 
-Sources: code.claude.com/docs/en/monitoring-usage, and accounts of what 2.1.28x sends. Whether a call failed, or the
-user denied it, says only the span of a part of it: of carrying it out, or of asking. Its events, which come as log
-records, tell the same again; where no spans are sent they are no trace and make no run.
+Sources: code.claude.com/docs/en/monitoring-usage, accounts of what 2.1.28x sends, and what 2.1.330 does. Whether a call
+failed, or the user denied it, says only the span of a part of it: of carrying it out, or of asking. Its events, which
+come as log records, tell the same again, but for what was answered (logs.py); alone they are no trace and make no run.
 """
 
 from __future__ import annotations
@@ -51,5 +51,5 @@ CLAUDE_CODE = Dialect(
     skipped_if=(_denied,),
     roles={"tool_name": {"Task": Role.DELEGATION, "Agent": Role.DELEGATION}},
     keys=frozenset({"decision", "output"}),
-    cannot_show="What tools gave back: whether a call failed is said by a flag alone.",
+    cannot_show="What its own tools gave back: whether a call failed is said by a flag alone. Answers, without its events.",
 )
