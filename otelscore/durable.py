@@ -189,7 +189,7 @@ class Durable:
         while self._waiting:
             one = self._waiting.popleft()
             one.done = True
-            size = len(one.batch.spans) + len(one.batch.facts)
+            size = self._pipeline.room_for(one.batch)
             try:
                 self._pipeline.check_room(taken + size)
             except OverloadedError as error:

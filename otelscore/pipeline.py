@@ -20,6 +20,9 @@ from otelscore.trajectory.assembler import Assembler
 from otelscore.trajectory.life import Closed, Final, Graces, Standing
 from otelscore.trajectory.verdicts import Heard
 
+_CALLS = 8
+"""Tool calls that a span tells of which take as much memory as a span."""
+
 
 class Pipeline:
     """Spans in, scores and figures out."""
@@ -50,12 +53,19 @@ class Pipeline:
         self.journal = Journal(self.assembler.is_open)
         self.tally = Tally(self.assembler, self.runs.windows, self.limiter, self.verdicts)
         self._scopes: dict[str, bool] = {OWN_SCOPE: False}
+        self._extra: Counter[bytes] = Counter()  # what spans of open traces take beyond one each
+        self._extras = 0  # of all of them
 
     def check_room(self, more: int) -> None:
-        """Raises OverloadedError where there is no room now for so many more spans and facts from log records."""
-        if self.assembler.open_spans + self.assembler.logged.spans + more > self._config.limits_open_spans:
+        """Raises OverloadedError where there is no room now for requests that take so much together."""
+        held = self.assembler.open_spans + self.assembler.logged.spans + self._extras
+        if held + more > self._config.limits_open_spans:
             self.tally.reach("open_spans")
             raise OverloadedError(f"limits.open_spans ({self._config.limits_open_spans}) is reached; try again later")
+
+    def room_for(self, batch: Batch) -> int:
+        """How much of `limits.open_spans` a request takes."""
+        return len(batch.spans) + len(batch.facts) + sum(map(_extra, batch.spans))
 
     def reject_surplus(self, batch: Batch) -> bool:
         """Takes the spans out of a request that their traces have no room for; whether there were any.
@@ -101,7 +111,9 @@ class Pipeline:
 
     def replay(self, batch: Batch, now: float, request: int) -> None:
         """Takes the spans of a stored request back; they are in the counters already."""
-        self.assembler.replay(self._read(batch.spans), now)
+        read = self._read(batch.spans)
+        self.assembler.replay(read, now)
+        self._count_extra(read)
         for facts in batch.facts:
             self.assembler.log(facts, now)
         self._hold_request(batch, request, now)
@@ -172,6 +184,7 @@ class Pipeline:
     def _take(self, spans: list[Span], now: float) -> None:
         read = self._read(spans)
         kept, duplicates, late = self.assembler.add(read, now)
+        self._count_extra(kept)
         fates = self.tally.fates
         fates["kept"] += len(kept)
         fates["duplicate"] += duplicates
@@ -194,6 +207,13 @@ class Pipeline:
             if wanted:
                 read.append(span)
         return read
+
+    def _count_extra(self, spans: list[Span]) -> None:
+        for span in spans:
+            extra = _extra(span)
+            if extra and self.assembler.held(span.trace_id):
+                self._extra[span.trace_id] += extra
+                self._extras += extra
 
     def _is_read(self, scope: str) -> bool:
         read = self._scopes.get(scope)
@@ -223,4 +243,10 @@ class Pipeline:
                 for run_id in event.trajectory_ids:
                     self.tally.early_finals += self.runs.finalize(run_id, now) and event.early
                 if event.last:
+                    self._extras -= self._extra.pop(event.trace_id, 0)
                     self.journal.release(event.trace_id, now)
+
+
+def _extra(span: Span) -> int:
+    """How much of `limits.open_spans` a span takes beyond one: few tell of more than a handful of calls."""
+    return (len(span.reading.requested) + len(span.reading.results)) // _CALLS

@@ -16,7 +16,7 @@ from support import agent, failure, model, spans, tool
 
 from otelscore.config import LIMITS, Config
 from otelscore.durable import Durable
-from otelscore.model import Batch, OverloadedError, SpanFacts, Verdict
+from otelscore.model import Batch, Call, OverloadedError, SpanFacts, Verdict
 from otelscore.store.store import Store
 
 
@@ -244,6 +244,22 @@ def test_exceptions_in_log_records_take_the_room_of_spans_as_long_as_they_are_he
     for seconds in (800.0, 200.0):
         machine.wait(seconds)
     machine.log(bytes(8))
+
+
+def test_the_calls_that_a_span_tells_of_take_room_of_spans_until_its_trace_is_final_also_over_a_restart(tmp_path):
+    machine = Machine(tmp_path, open_spans=20)
+    request = Batch(spans(agent("a", 0, 9, model(0, 1)), trace=b"1" * 16))
+    request.spans[-1].reading.requested = tuple(Call("t", f"{number}") for number in range(100))
+    machine.durable.accept(request)
+    machine.store.close()
+    machine.start()
+    for _ in range(2):  # three spans each
+        machine.run()
+    with pytest.raises(OverloadedError, match=r"limits\.open_spans"):
+        machine.run()
+    machine.finish()
+    for _ in range(6):
+        machine.run()
 
 
 def test_a_limit_that_was_reached_is_named_in_the_log_with_what_it_means():

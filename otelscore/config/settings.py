@@ -320,8 +320,9 @@ class Config:
         "limits.open_spans",
         LIMIT,
         "1000000",
-        "Spans of runs that are not over, and what log records say about them. At the limit senders are told to retry. "
-        "Runs that only wait for missing parents may hold half of it; beyond, the oldest of them are counted early.",
+        "Spans of runs that are not over, and what log records say about them; eight tool calls that a span tells of "
+        "are as one more. At the limit senders are told to retry. Runs that only wait for missing parents may hold "
+        "half of it; beyond, the oldest of them are counted early.",
     )
     limits_state: int = setting(
         "limits.state",
