@@ -276,8 +276,8 @@ class Config:
         "limits.request_wait",
         PERIOD,
         "2s",
-        "While a request that has come whole has waited this long for its turn, further ones are told to retry, before "
-        "they are read.",
+        "How long a request that has come whole may wait for its turn. One that would wait longer, by what each took "
+        "of late, is told to retry before it is read.",
     )
     limits_requests_size: int = setting(
         "limits.requests_size",
