@@ -41,3 +41,21 @@ def test_whatever_frameworks_send_is_read_alike_compiled_and_interpreted() -> No
     for path in CORPUS:
         body = path.read_bytes()
         assert repr(plain.any_protobuf(body)) == repr(compiled.any_protobuf(body)), path
+
+
+def scores() -> list[str]:
+    from otelscore.config import Config
+    from otelscore.pipeline import Pipeline
+
+    reader, pipeline = decoder(), Pipeline(Config(), "")
+    for path in CORPUS:
+        pipeline.ingest(reader.any_protobuf(path.read_bytes()), 0.0)
+    return [repr(score) for score in pipeline.close_all(0.0)]
+
+
+def test_whatever_frameworks_send_is_scored_alike_compiled_and_interpreted() -> None:
+    compiled = scores()
+    with interpreted():
+        plain = scores()
+    assert plain == compiled
+    assert len(plain) > 50
