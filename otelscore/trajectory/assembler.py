@@ -232,6 +232,8 @@ class Assembler:
             if fragment.final_at > now:
                 self.hoping.add(fragment)
                 self._agenda.put(fragment, fragment.final_at)
+            elif any(part.closed is None for part in self._gather(fragment)):
+                self._agenda.put(fragment, now + self._graces.root)  # what came since will close together with it
             else:
                 yield self._finalize(fragment, now)
             return

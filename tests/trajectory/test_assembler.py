@@ -213,7 +213,7 @@ def test_a_tool_may_come_that_shows_that_an_agent_was_nobodys_run(play):
 def test_what_waits_is_not_forgotten_beside_what_has_closed(play):
     play.send(*spans(tool("t", 0, 1, id="t")))
     play.wait(ROOT).send(*spans(tool("u", 2, 3, id="u", parent="gone")))
-    assert [run[2] for run in play.wait(IDLE).runs] == [["t"], ["u"]]
+    assert [run[2] for run in play.wait(IDLE).runs] == [["t", "u"]]
     play.wait(DAY)
     assert play.assembler.open_spans == 0
 
@@ -599,6 +599,19 @@ def test_what_is_open_and_for_how_long(play):
     assert play.assembler.open_trajectories() == (1, 1005.0)
     assert play.assembler.open_spans == 6  # closed ones are held until they are final
     assert play.wait(DAY).assembler.open_spans == 0
+
+
+def test_steps_without_a_run_are_final_with_those_that_came_in_their_late_window():
+    play = Play()
+    play.send(*spans(model(0, 40, id="m")))
+    play.wait(ROOT)
+    play.send(*spans(tool("t", 0, 1, id="t", parent="gone", flags=LOCAL)))
+    play.wait(LATE)
+    assert not play.final
+    play.wait(IDLE + DAY)
+    (run,) = play.final.values()
+    assert sorted(names(run)) == ["gpt", "t"]
+    assert play.assembler.open_spans == 0
 
 
 def test_what_is_large_waits_the_longer_to_be_scored_anew(monkeypatch):
