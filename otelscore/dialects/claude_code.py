@@ -51,5 +51,5 @@ CLAUDE_CODE = Dialect(
     skipped_if=(_denied,),
     roles={"tool_name": {"Task": Role.DELEGATION, "Agent": Role.DELEGATION}},
     keys=frozenset({"decision", "output"}),
-    cannot_show="What its own tools gave back: whether a call failed is said by a flag alone. Answers, without its events.",
+    cannot_show="What its own tools gave back: a flag alone says whether a call failed. Answers, without its events.",
 )
