@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sys
 import threading
@@ -48,7 +49,9 @@ def _swallow(connection: socket.socket) -> None:
         while (end := buffer.find(b"\r\n\r\n", 0, size)) < 0:
             size += connection.recv_into(memoryview(buffer)[size:])
         head = bytes(buffer[:end])
-        left = int(head.rpartition(b"content-length: ")[2]) - (size - end - 4)
+        length = re.search(rb"content-length:\s*(\d+)", head, re.IGNORECASE)
+        assert length is not None, "a request without a length"
+        left = int(length[1]) - (size - end - 4)
         while left > 0:
             left -= connection.recv_into(buffer)
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
