@@ -3,7 +3,8 @@
 For each profile and transport four things in turn, so that their ratios mean something on a machine that is busy with
 other things too: the floor (bytes are received, nothing is done), decoding alone (bytes in memory -> spans that have
 been read), and the whole way (`otelscore serve` until every run has closed, is final and has been counted), without
-state and with it on disk. The receiver has one core, the sender another, where there are two.
+state and with it on disk. The receiver has one core, the sender another, where there are two. Two more rows each: small
+requests, and otelscore as it is where nothing was compiled.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice, product
@@ -27,13 +28,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from interpreted import interpreted
 from load import Connection, GrpcConnection, HttpConnection, drive
 from payloads import PROFILES, SPANS, requests
 from stages import stages
-
-from otelscore.config import Config
-from otelscore.ingest.compression import decompress
-from otelscore.service import make_decoder, make_reader
 
 TRANSPORTS: dict[str, Callable[..., Connection]] = {"grpc": GrpcConnection, "http": HttpConnection}
 WARM_UP = 1.0  # seconds
@@ -42,6 +40,26 @@ GZIPPED_PER_SECOND = 200  # requests that are compressed before the clock starts
 
 _CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 SERVER, SENDER = ({_CORES[0]}, {_CORES[1]}) if len(_CORES) > 1 else (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is sent to what."""
+
+    profile: str
+    gzipped: bool = False
+    spans: int = SPANS  # in a request
+    compiled: bool = True
+
+    def __str__(self) -> str:
+        return self.profile + f", {self.spans} spans" * (self.spans != SPANS) + ", interpreted" * (not self.compiled)
+
+
+CASES = [
+    *(Case(profile, gzipped) for profile, gzipped in product(PROFILES, (False, True))),
+    Case("content", spans=20),
+    Case("content", compiled=False),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,52 +86,55 @@ def main() -> None:
         return
     print("| profile | transport | bytes a request | floor: spans/s | CPU | decode: spans/s | CPU", end=" ")
     print("| whole: spans/s | CPU | stored: spans/s | CPU | stored : floor |\n|" + " --- |" * 12)
-    cases = [("content", False)] if options.quick else product(PROFILES, (False, True))
-    for profile, gzipped in cases:
-        bodies = _prepare(profile, gzipped, options.seconds)
+    for case in CASES[:1] if options.quick else CASES:
+        bodies = _prepare(case, options.seconds)
         size = len(next(bodies()))
         for transport, connection in TRANSPORTS.items():
-            connect = partial(connection, gzipped=gzipped)
-            floor = _floor(transport, connect, cycle(islice(bodies(), 100)), options.seconds)
-            decode = _decode(bodies(), gzipped, options.seconds)
-            whole = _whole(transport, connect, bodies(), options.seconds, "none")
+            connect = partial(connection, gzipped=case.gzipped)
+            floor = _floor(case, transport, connect, cycle(islice(bodies(), 100)), options.seconds)
+            decode = _decode(case, bodies(), options.seconds)
+            whole = _whole(case, transport, connect, bodies(), options.seconds, "none")
             with tempfile.TemporaryDirectory() as state:
-                stored = _whole(transport, connect, bodies(), options.seconds, state)
-            name = transport + (" gzip" if gzipped else "")
+                stored = _whole(case, transport, connect, bodies(), options.seconds, state)
+            name = transport + (" gzip" if case.gzipped else "")
             ratio = stored.cpu / floor.cpu
-            print(
-                f"| {profile} | {name} | {size:,} | {floor} | {decode} | {whole} | {stored} | {ratio:.0f} |", flush=True
-            )
+            print(f"| {case} | {name} | {size:,} | {floor} | {decode} | {whole} | {stored} | {ratio:.0f} |", flush=True)
 
 
-def _prepare(profile: str, gzipped: bool, seconds: float) -> Callable[[], Iterator[bytes]]:
+def _prepare(case: Case, seconds: float) -> Callable[[], Iterator[bytes]]:
     """Request bodies from the first on; compressed ones are made now, and so come to an end."""
-    if not gzipped:
-        return lambda: requests(profile)
+    if not case.gzipped:
+        return lambda: requests(case.profile, case.spans)
     count = int(GZIPPED_PER_SECOND * (WARM_UP + seconds))
-    bodies = [gzip.compress(body, 6) for body in islice(requests(profile), count)]
+    bodies = [gzip.compress(body, 6) for body in islice(requests(case.profile, case.spans), count)]
     return lambda: iter(bodies)
 
 
-def _floor(transport: str, connect: Callable[[int], Connection], bodies: Iterator[bytes], seconds: float) -> Cost:
+def _floor(
+    case: Case, transport: str, connect: Callable[[int], Connection], bodies: Iterator[bytes], seconds: float
+) -> Cost:
     command = [sys.executable, str(Path(__file__).with_name("floor.py")), transport]
     with _process(command, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         port = int(server.stdout.readline())
-        return _measure(server.pid, lambda: connect(port), bodies, seconds)
+        return _measure(case, server.pid, lambda: connect(port), bodies, seconds)
 
 
-def _decode(bodies: Iterator[bytes], gzipped: bool, seconds: float) -> Cost:
+def _decode(case: Case, bodies: Iterator[bytes], seconds: float) -> Cost:
+    with nullcontext() if case.compiled else interpreted():
+        from otelscore.config import Config
+        from otelscore.ingest.compression import decompress
+        from otelscore.service import make_decoder, make_reader
     config = Config()
     traces = make_decoder(config, make_reader(config, bytes(32))).traces
-    encoding = "gzip" if gzipped else ""
+    encoding = "gzip" if case.gzipped else ""
     some = list(islice(bodies, 50))
     count = 0
     _pin(SERVER)
     start, cpu = time.perf_counter(), time.process_time()
     for body in cycle(some):
         traces(decompress(body, encoding, config.limits_request_size))
-        count += SPANS
+        count += case.spans
         if time.perf_counter() - start > seconds:
             break
     wall, cpu = time.perf_counter() - start, time.process_time() - cpu
@@ -122,15 +143,21 @@ def _decode(bodies: Iterator[bytes], gzipped: bool, seconds: float) -> Cost:
 
 
 def _whole(
-    transport: str, connect: Callable[[int], Connection], bodies: Iterator[bytes], seconds: float, state: str
+    case: Case,
+    transport: str,
+    connect: Callable[[int], Connection],
+    bodies: Iterator[bytes],
+    seconds: float,
+    state: str,
 ) -> Cost:
-    command = [sys.executable, "-m", "otelscore", "serve", f"--root-grace={GRACE}s", f"--late-window={GRACE}s"]
+    program = ["-m", "otelscore"] if case.compiled else [str(Path(__file__).with_name("interpreted.py"))]
+    command = [sys.executable, *program, "serve", f"--root-grace={GRACE}s", f"--late-window={GRACE}s"]
     command += [f"--{listener}=127.0.0.1:0" for listener in ("grpc", "http", "metrics")] + [f"--state={state}"]
     with _process(command, stderr=subprocess.PIPE, env={**os.environ, "OTELSCORE_LOG_FORMAT": "json"}) as server:
         assert server.stderr is not None
         ports = next(said for said in map(json.loads, server.stderr) if said["event"] == "listening")
         port, metrics = (int(ports[name].rpartition(":")[2]) for name in (transport, "metrics"))
-        return _measure(server.pid, lambda: connect(port), bodies, seconds, lambda: _drain(metrics))
+        return _measure(case, server.pid, lambda: connect(port), bodies, seconds, lambda: _drain(metrics))
 
 
 def _drain(port: int) -> None:
@@ -145,6 +172,7 @@ def _drain(port: int) -> None:
 
 
 def _measure(
+    case: Case,
     pid: int,
     connect: Callable[[], Connection],
     bodies: Iterator[bytes],
@@ -154,7 +182,7 @@ def _measure(
     drive(connect, bodies, WARM_UP)
     drain()
     start, cpu = time.perf_counter(), _cpu(pid)
-    spans = drive(connect, bodies, seconds) * SPANS
+    spans = drive(connect, bodies, seconds) * case.spans
     wall = time.perf_counter() - start
     drain()
     return Cost(spans / wall, (_cpu(pid) - cpu) / spans * 1e6)

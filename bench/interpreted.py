@@ -1,4 +1,4 @@
-"""otelscore as it runs where nothing is compiled: the same modules once more, from their source."""
+"""otelscore as it runs where nothing is compiled, for tests and benches: `python bench/interpreted.py serve ...`."""
 
 from __future__ import annotations
 
@@ -41,3 +41,10 @@ def interpreted() -> Iterator[None]:
         for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
             del sys.modules[name]
         sys.modules.update(kept)
+
+
+if __name__ == "__main__":
+    with interpreted():
+        from otelscore.cli.main import main
+
+        main()

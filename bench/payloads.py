@@ -31,17 +31,18 @@ verify summary context branch commit test failing passing module import stack tr
 """
 
 _WORDS = VOCABULARY.split()
-_RUNS = 5  # of each of the two services of a request
+_RUN = 20  # spans
 _TEMPLATES = 16
 _SECOND = 1_000_000_000
 
 Attributes = dict[str, str | int | float | list[str]]
 
 
-def requests(profile: str) -> Iterator[bytes]:
-    """Request bodies without end. No two hold the same trace id."""
+def requests(profile: str, spans: int = SPANS) -> Iterator[bytes]:
+    """Request bodies without end, of so many spans: 200, or 20, a run. No two hold the same trace id."""
     rng = random.Random(1)
-    templates = [_template(rng, profile == "content") for _ in range(_TEMPLATES)]
+    services, runs = (2, spans // 2 // _RUN) if spans > _RUN else (1, 1)
+    templates = [_template(rng, profile == "content", services, runs) for _ in range(_TEMPLATES)]
     serial = 0
     while True:
         for body, places in templates:
@@ -52,23 +53,23 @@ def requests(profile: str) -> Iterator[bytes]:
             serial += 1
 
 
-def _template(rng: random.Random, content: bool) -> tuple[bytearray, list[int]]:
+def _template(rng: random.Random, content: bool, services: int, runs: int) -> tuple[bytearray, list[int]]:
     """A request and the places of its trace ids in it."""
-    runs = {service: [_run(rng, service, content) for _ in range(_RUNS)] for service in rng.sample(SERVICES, 2)}
+    sent = {service: [_run(rng, service, content) for _ in range(runs)] for service in rng.sample(SERVICES, services)}
     request = ExportTraceServiceRequest(
         resource_spans=[
             ResourceSpans(
                 resource=Resource(attributes=_attributes(_resource(rng, service))),
                 scope_spans=[ScopeSpans(spans=[span for run in spans for span in run])],
             )
-            for service, spans in runs.items()
+            for service, spans in sent.items()
         ]
     )
     for of_resource in request.resource_spans:
         of_resource.scope_spans[0].scope.name = "opentelemetry.instrumentation.agents"
     body = request.SerializeToString()
     places = []
-    for trace_id in {run[0].trace_id for spans in runs.values() for run in spans}:
+    for trace_id in {run[0].trace_id for spans in sent.values() for run in spans}:
         place = body.find(trace_id)
         while place >= 0:
             places.append(place)

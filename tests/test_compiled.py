@@ -6,9 +6,9 @@ import importlib
 from pathlib import Path
 
 import pytest
-from interpreted import interpreted
 
 import otelscore
+from bench.interpreted import interpreted
 from otelscore.ingest.decode import Decoder
 
 HOUSE = Path(otelscore.__file__).parent

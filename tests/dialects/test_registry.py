@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from interpreted import interpreted
 
+from bench.interpreted import interpreted
 from otelscore.dialects import DIALECTS, GENAI, ByFunction, Context, Dialect, Registry
 from otelscore.dialects.content import text_digest
 from otelscore.model import (
