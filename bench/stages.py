@@ -27,7 +27,7 @@ STAGES: tuple[tuple[str, object, tuple[str, ...]], ...] = (
     ("assemble", Pipeline, ("ingest",)),
     ("close", Pipeline, ("tick",)),
     ("build: tree", builder, ("grow", "find_delegations", "find_runs")),
-    ("build: judge", builder, ("_judge",)),
+    ("build: judge", builder, ("copies", "judge")),
     ("build: steps", builder, ("find_steps", "_trajectory")),
     ("respond", builder, ("count_turns", "respond", "find_recovered", "find_again")),
     ("score", runs, ("score_trajectory",)),
