@@ -36,7 +36,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, also for a later --compare.")
 @click.option("--compare", type=_FILE, metavar="FILE", help="JSON of an earlier trial to hold this one against.")
-@click.option("--plot", type=_FILE, metavar="FILE.png|svg", help="Draw how far runs come with and without faults.")
+@click.option("--plot", type=_FILE, metavar="FILE.png|svg", help="Draw outcomes, pass rates and survival.")
 @with_config()
 def trial(
     config: Config,
@@ -114,7 +114,7 @@ def _print(baseline: Arm, faulty: Arm, differences: dict[str, Any]) -> None:
         counts = [str(facts[name] or "-") for name in _OUTCOMES]
         ratios = [_ratio(facts[f"{name}_ratio"]) for name in ("notice", "recovery", "confidently_wrong")]
         rows.append([kind, *counts, *ratios])
-    heads = ["fault", *(name.replace("_", " ") for name in _OUTCOMES), "noticed", "recovered", "confidently wrong"]
+    heads = ["fault", *map(_words, _OUTCOMES), "noticed", "recovered", "confidently wrong"]
     console.print(_table("What became of injected faults", heads, rows))
     rates = [{k: (at, every) for k, at, every in arm.pass_rates()} for arm in (baseline, faulty)]
     rows = [
@@ -149,7 +149,7 @@ def _survival(baseline: Arm, faulty: Arm) -> list[tuple[int, str, str]]:
 
     points = [kaplan_meier(arm.life_table(), HORIZONS) for arm in (baseline, faulty)]
     shown = [["-" if point.survival is None else f"{point.survival:.0%}" for point in arm] for arm in points]
-    return list(zip(HORIZONS, *shown, strict=True))
+    return [row for row in zip(HORIZONS, *shown, strict=True) if row[1:] != ("-", "-")]
 
 
 def _ratio(found: dict[str, float | None]) -> str:
@@ -161,7 +161,7 @@ def _ratio(found: dict[str, float | None]) -> str:
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(
-        title=Text(f"\n{title}", style="bold underline"),
+        title=Text(f"\n{title}", style="bold underline", no_wrap=True, overflow="ignore"),
         title_justify="left",
         box=None,
         header_style="bold",
@@ -176,23 +176,47 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> T
 
 
 def _draw(baseline: Arm, faulty: Arm, path: Path) -> None:
-    """Draws the survival of both arms, step by step."""
+    """Draws what became of each kind, pass@k and pass^k, and the survival of both arms step by step."""
     from matplotlib.figure import Figure
 
     from otelscore.scoring.survival import kaplan_meier
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for name, arm in (("baseline", baseline), ("with faults", faulty)):
+    figure = Figure(figsize=(15, 4.5), layout="constrained")
+    became, rates, survival = figure.subplots(1, 3)
+    kinds = faulty.as_dict()["faults"]
+    left = dict.fromkeys(kinds, 0)
+    for outcome, color in zip(_OUTCOMES, _COLORS, strict=True):
+        counts = {kind: facts[outcome] for kind, facts in kinds.items()}
+        became.barh(list(kinds), list(counts.values()), left=list(left.values()), color=color, label=_words(outcome))
+        left = {kind: left[kind] + counts[kind] for kind in kinds}
+    became.invert_yaxis()
+    became.set(xlabel="injected faults")
+    became.xaxis.get_major_locator().set_params(integer=True)
+    became.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2, fontsize="small")
+    for name, arm, line in (("baseline", baseline, "-"), ("with faults", faulty, "--")):
+        found = arm.pass_rates()
+        tries = [k for k, _, _ in found]
+        rates.plot(tries, [at for _, at, _ in found], f"C0o{line}", label=f"pass@k, {name}")
+        rates.plot(tries, [every for _, _, every in found], f"C1s{line}", label=f"pass^k, {name}")
         longest = max((steps for one in arm.attempts for steps, _ in one.survival), default=0)
-        points = [
-            point for point in kaplan_meier(arm.life_table(), range(1, longest + 1)) if point.survival is not None
-        ]
-        shares = [1.0, *(point.survival or 0.0 for point in points)]
-        axes.step([0, *(point.steps for point in points)], shares, where="post", label=name)
-    axes.set(xlabel="steps", ylabel="runs without an unrecovered failure", ylim=(0, 1.02))
-    axes.legend()
+        points = kaplan_meier(arm.life_table(), range(1, longest + 1))
+        known = [(point.steps, point.survival) for point in points if point.survival is not None]
+        steps, shares = zip((0, 1.0), *known, strict=True)
+        survival.step(steps, shares, line, where="post", label=name)
+    rates.set(xlabel="k", ylabel="tasks passed by one (@), by all (^) of k", ylim=(0, 1.05))
+    rates.xaxis.get_major_locator().set_params(integer=True)
+    rates.legend(fontsize="small")
+    survival.set(xlabel="steps", ylabel="runs without an unrecovered failure", ylim=(0, 1.05))
+    survival.legend(fontsize="small")
     try:
         figure.savefig(path)
     except OSError as error:
         raise click.UsageError(f"--plot: {path}: {error.strerror}") from None
+
+
+_COLORS = ("tab:green", "tab:olive", "tab:blue", "tab:red", "tab:gray")
+"""Of the outcomes, in their order."""
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
