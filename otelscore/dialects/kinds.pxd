@@ -5,21 +5,21 @@ from otelscore.model cimport raw as types
 cdef class ByValue:
     cdef readonly str key
     cdef readonly object kinds, otherwise
-    cdef readonly tuple scopes
+    cdef readonly object scopes
 
     cpdef find(self, types.RawSpan span)
 
 cdef class ByPresence:
-    cdef readonly frozenset keys
+    cdef readonly object keys
     cdef readonly object kind
-    cdef readonly tuple scopes
+    cdef readonly object scopes
 
     cpdef find(self, types.RawSpan span)
 
 cdef class ByName:
-    cdef readonly tuple prefixes
-    cdef readonly frozenset keys
-    cdef readonly tuple scopes
+    cdef readonly object prefixes
+    cdef readonly object keys
+    cdef readonly object scopes
 
     cpdef find(self, types.RawSpan span)
 

@@ -137,9 +137,10 @@ def narrowed(dialect: Dialect, keys: Set[str], events: bool) -> Dialect:
         return True
 
     changes: dict[str, Any] = {
-        name: tuple(source.find if isinstance(source, Found) else source for source in found if has(source))
+        name: tuple(
+            source.find if isinstance(source, Found) else source for source in getattr(dialect, name) if has(source)
+        )
         for name in SOURCES
-        if (found := getattr(dialect, name))
     }
     for name in ("failed_if", "roles"):
         changes[name] = {key: values for key, values in getattr(dialect, name).items() if key in keys}

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.interpreted import interpreted
-from otelscore.dialects import DIALECTS, GENAI, ByFunction, Context, Dialect, Registry
+from otelscore.dialects import DIALECTS, GENAI, ByFunction, ByName, ByPresence, Context, Dialect, Registry
 from otelscore.dialects.content import text_digest
 from otelscore.model import (
     OTHER,
@@ -394,3 +394,13 @@ def test_what_is_remembered_of_shapes_is_bounded_and_changes_nothing(monkeypatch
         assert registry.explain(made) == REGISTRY.explain(made)
         registry.read(made)
         assert max(len(registry._plans.applicable), len(registry._plans.remembered)) <= 3
+
+
+def test_lists_do_where_tuples_are_meant() -> None:
+    """Whoever writes a dialect outside need not have a type checker."""
+    sources: dict[str, Any] = {"retrieval_name": [], "agent": ["agent"], "result": ["said"]}
+    rules: Any = [ByPresence({"thing"}, Kind.RETRIEVAL), ByName([("x ", Kind.TOOL)], {"tool"})]  # type: ignore[arg-type]
+    registry = Registry(Context(key=KEY), [replace(GENAI, kinds=rules, **sources)])
+    reading = registry.read(span("y", {"thing": 1, "agent": "planner", "said": '{"error": "timed out"}'}))
+    assert (reading.kind, reading.agent, reading.soft_error) == (Kind.RETRIEVAL, "planner", "error")
+    assert registry.read(span("x y", {"tool": 1})).kind is Kind.TOOL
