@@ -227,10 +227,12 @@ def url():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     server = subprocess.Popen((*SERVER, "http", str(port)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    eventually(partial(accepts, port), True)
-    yield f"http://127.0.0.1:{port}/mcp"
-    server.kill()
-    server.wait()
+    try:
+        assert eventually(partial(accepts, port), True)
+        yield f"http://127.0.0.1:{port}/mcp"
+    finally:
+        server.kill()
+        server.wait()
 
 
 def accepts(port):
