@@ -70,7 +70,7 @@ def _guard(function: Callable[[RawSpan], Any], dialect: str) -> Callable[[RawSpa
     def guarded(span: RawSpan) -> Any:
         nonlocal failed
         try:
-            return function(span)
+            return _plain(function(span))
         except Exception as error:  # its message may hold content
             if not failed:
                 failed = True
@@ -79,3 +79,10 @@ def _guard(function: Callable[[RawSpan], Any], dialect: str) -> Callable[[RawSpa
             return None
 
     return guarded
+
+
+def _plain(found: Any) -> Any:
+    """The same of dicts and lists alone: what is compiled takes no other kinds of them."""
+    if isinstance(found, dict):
+        return {key: _plain(value) for key, value in found.items()}
+    return [_plain(value) for value in found] if isinstance(found, list) else found

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,13 @@ def test_a_function_that_fails_has_found_nothing_and_is_logged_once(install: Any
     assert {(reading.kind, reading.name, reading.dialect) for reading in readings} == {(Kind.TOOL, "search", "acme")}
     assert [line["function"] for line in lines] == ["fail", "fail"]  # as a rule and as a source
     assert "secret" not in str(lines)
+
+
+def test_a_function_may_find_a_dict_of_any_kind(install: Any) -> None:
+    def told(span: RawSpan) -> Any:
+        return OrderedDict(content=[OrderedDict(type="text", text="Error: HTTP 503")])
+
+    install(dialect(result=(told,)))
+    attributes: Any = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
+    raw = RawSpan(b"t" * 16, b"s" * 8, b"", "x", 1, 0, 1, 2, 0, "", attributes, [], (), Origin())
+    assert make_reader(Config(), bytes(16)).read(raw).soft_error
