@@ -19,8 +19,9 @@ from otelscore.config import Config
 from otelscore.export.prometheus import text_of
 from otelscore.model import Outcome
 from otelscore.scoring.figures import Figures
+from otelscore.scoring.rows import Row
 from otelscore.scoring.score import Errors
-from otelscore.scoring.window import Row, Windows
+from otelscore.scoring.window import Windows
 
 TOOLS = ("search", "read_file", "send_mail", "query")
 

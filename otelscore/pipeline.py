@@ -14,7 +14,7 @@ from otelscore.model import OWN_SCOPE, SCORING_VERSION, Batch, Origin, Overloade
 from otelscore.runs import Runs, matches, passes
 from otelscore.scoring.families import Family, service_family
 from otelscore.scoring.figures import Figures
-from otelscore.scoring.window import Row
+from otelscore.scoring.rows import Row
 from otelscore.tally import Tally
 from otelscore.trajectory.assembler import Assembler
 from otelscore.trajectory.life import Closed, Final, Graces, Standing

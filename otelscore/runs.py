@@ -13,10 +13,11 @@ from fnmatch import fnmatchcase
 from otelscore.config import Config
 from otelscore.model import DOCTOR_SERVICE, Kind, Score, Trajectory, Verdict
 from otelscore.scoring.labels import LabelLimiter
+from otelscore.scoring.rows import Row, judged, make_row
 from otelscore.scoring.score import score_trajectory
 from otelscore.scoring.shares import Share, share_of
 from otelscore.scoring.totals import Totals
-from otelscore.scoring.window import Row, Windows, judged, make_row
+from otelscore.scoring.window import Windows
 from otelscore.trajectory.verdicts import Heard, Target, VerdictBook, targets_of
 
 _LABEL_HOLD = 7 * 86_400.0

@@ -18,8 +18,8 @@ from otelscore.model import Batch, Outcome, Verdict
 from otelscore.pipeline import Pipeline
 from otelscore.runs import Run
 from otelscore.scoring.faults import Hit
+from otelscore.scoring.rows import Row, judged
 from otelscore.scoring.score import Errors
-from otelscore.scoring.window import Row, judged
 from otelscore.store.codec import decode_batch, encode_batch
 from otelscore.store.store import REQUEST, STANDINGS, Store, StoredRun, VerdictRow
 from otelscore.trajectory.life import Standing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from otelscore.model import Score
-from otelscore.scoring.window import Row
+from otelscore.scoring.rows import Row
 from otelscore.store.database import SCHEMA
 from otelscore.trajectory.life import Standing
 from otelscore.trajectory.memory import Learnt

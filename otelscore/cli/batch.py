@@ -22,7 +22,7 @@ from otelscore.config import Config
 from otelscore.model import Score, Verdict
 from otelscore.scoring.families import Family
 from otelscore.scoring.labels import group_names
-from otelscore.scoring.window import Row
+from otelscore.scoring.rows import Row
 from otelscore.trajectory.verdicts import Heard
 
 

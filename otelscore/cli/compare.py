@@ -17,7 +17,8 @@ from otelscore.cli.options import with_config
 from otelscore.config import Config
 from otelscore.scoring.comparison import difference, log_rank
 from otelscore.scoring.intervals import ClusterSums
-from otelscore.scoring.window import Row, sums_of
+from otelscore.scoring.rows import Row
+from otelscore.scoring.window import sums_of
 
 
 @click.command(short_help="Compare two sets of runs, such as two versions of an agent.")

@@ -10,8 +10,9 @@ import click
 
 from otelscore.scoring.intervals import success_interval
 from otelscore.scoring.projection import REACHED, fit_step_success
+from otelscore.scoring.rows import Row
 from otelscore.scoring.survival import SUPPORT, kaplan_meier
-from otelscore.scoring.window import Row, sums_of
+from otelscore.scoring.window import sums_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,8 @@ from otelscore.model import Outcome, Score, Step
 from otelscore.scoring.faults import FaultOutcome, FaultSums
 from otelscore.scoring.figures import values
 from otelscore.scoring.intervals import ClusterSums, success_interval
-from otelscore.scoring.window import Row, Sums, sums_of
+from otelscore.scoring.rows import Row
+from otelscore.scoring.window import Sums, sums_of
 
 _TOP = 12  # rows of the table of failures
 _BAR = 40  # characters of the longest bar

@@ -18,9 +18,9 @@ from otelscore.scoring.families import Distribution, Exemplar, Family, Sample
 from otelscore.scoring.faults import FaultOutcome
 from otelscore.scoring.labels import OVERFLOW, LabelLimiter
 from otelscore.scoring.metrics import METRICS, Type
+from otelscore.scoring.rows import Row
 from otelscore.scoring.score import Errors
 from otelscore.scoring.shares import Labels, Share
-from otelscore.scoring.window import Row
 
 SIBLINGS: dict[str, list[Labels]] = {
     "steps_total": list(product(("ok", "error"), ("first", "again"))),

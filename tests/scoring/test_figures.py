@@ -10,8 +10,9 @@ from otelscore.model import Kind, Outcome, Response, StepStatus
 from otelscore.scoring.figures import Figures, values, window_name
 from otelscore.scoring.labels import LabelLimiter
 from otelscore.scoring.metrics import METRICS, Per
+from otelscore.scoring.rows import make_row
 from otelscore.scoring.score import score_trajectory
-from otelscore.scoring.window import Windows, make_row, sums_of
+from otelscore.scoring.window import Windows, sums_of
 
 OK, ERROR, UNRECOVERABLE, SKIPPED = StepStatus
 GROUP = ("service_name", "agent")

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from otelscore.model import ErrorClass, Kind, Outcome, Response, StepStatus, Verdict
 from otelscore.scoring.families import Exemplar
 from otelscore.scoring.labels import LabelLimiter
+from otelscore.scoring.rows import make_row
 from otelscore.scoring.score import score_trajectory
 from otelscore.scoring.shares import Share, share_of
 from otelscore.scoring.totals import Totals
-from otelscore.scoring.window import make_row
 
 OK, ERROR, UNRECOVERABLE, SKIPPED = StepStatus
 LABELS = ("shop", "planner")

@@ -13,9 +13,10 @@ from otelscore.scoring.faults import FaultSums, Hit
 from otelscore.scoring.intervals import ClusterSums
 from otelscore.scoring.labels import OVERFLOW, LabelLimiter
 from otelscore.scoring.projection import Trials
+from otelscore.scoring.rows import Row, make_row
 from otelscore.scoring.score import Errors, score_trajectory
 from otelscore.scoring.survival import LifeTable
-from otelscore.scoring.window import Row, Sums, Windows, make_row
+from otelscore.scoring.window import Sums, Windows
 from otelscore.scoring.window import sums_of as sums_of_rows
 
 OK, ERROR, UNRECOVERABLE, SKIPPED = StepStatus
