@@ -217,7 +217,7 @@ def _outcome(run: Run, work: Work, judgements: dict[bytes, Judgement]) -> tuple[
     orphans = [] if run.agents else [node for node in run.nodes if _is_orphan(node)]
     if judgements:
         last = next((step for step in reversed(work.steps) if not step.judgement.skipped), None)
-        if last is not None and last.kind is MODEL and last.failed:
+        if last is not None and last.kind is MODEL and last.failed and not _answered(work, last.end, judgements):
             return Outcome.FAILED, "the last step is a model call that failed"
         last_start = max((step.start for step in work.steps), default=-1)
         if any(
@@ -229,6 +229,11 @@ def _outcome(run: Run, work: Work, judgements: dict[bytes, Judgement]) -> tuple[
             return Outcome.COMPLETED, "its agent span ended"
         return Outcome.INCOMPLETE, "its agent span has no end"
     return (Outcome.INCOMPLETE, "spans above never came") if orphans else (Outcome.COMPLETED, "its root span ended")
+
+
+def _answered(work: Work, since: int, judgements: dict[bytes, Judgement]) -> bool:
+    """Whether a final-answer tool was called later; BeeAI takes for it a text that it had refused."""
+    return any(node.span.start >= since and not _died(node, judgements) for node in work.answers)
 
 
 def _died(node: Node, judgements: dict[bytes, Judgement]) -> bool:

@@ -18,7 +18,7 @@ from support import (
     wrapper,
 )
 
-from otelscore.model import ERROR, SERVER, Failure, Outcome, Response, SpanFacts, StepStatus
+from otelscore.model import ERROR, SERVER, Failure, Outcome, Response, Role, SpanFacts, StepStatus
 from otelscore.trajectory.builder import build
 
 COMPLETED, FAILED, INCOMPLETE = Outcome
@@ -167,6 +167,12 @@ def test_of_several_outermost_agents_likewise():
 def test_a_run_whose_last_step_is_a_failed_model_call_failed():
     assert run(agent("a", 0, 9, tool("t", 1, 2), model(3, 4, error="X"))).outcome is FAILED
     assert run(agent("a", 0, 9, model(3, 4, error="X"), tool("t", 5, 6))).outcome is COMPLETED
+
+
+@pytest.mark.parametrize(("said", "outcome"), [((5, 6), COMPLETED), ((1, 2), FAILED)])
+def test_but_not_one_that_gave_a_final_answer_after_it(said, outcome):
+    answer = tool("final_answer", *said, role=Role.FINAL_ANSWER)
+    assert run(agent("a", 0, 9, answer, model(3, 4, error="X"))).outcome is outcome
 
 
 def test_a_skipped_step_is_not_the_last_one():
