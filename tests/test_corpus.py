@@ -135,6 +135,8 @@ def test_the_corpus_is_all_there() -> None:
         "agent-framework-openinference",
         "agno",
         "autogen",
+        "autogen-openinference",
+        "beeai-openinference",
         "claude-agent-sdk",
         "crewai",
         "genkit-js",
@@ -173,6 +175,7 @@ def test_the_corpus_is_all_there() -> None:
         "pydantic-ai-0.0.48",
         "pydantic-ai-0.4",
         "pydantic-ai-1.0",
+        "pydantic-ai-openinference",
         "pydantic_ai",
         "semantic_kernel",
         "smolagents",
@@ -184,7 +187,7 @@ def test_the_corpus_is_all_there() -> None:
         "vercel-ai-v6",
         "vercel-ai-v7",
     }
-    assert len(SCENARIOS) == 420
+    assert len(SCENARIOS) == 429
 
 
 @pytest.mark.local_data
