@@ -18,7 +18,9 @@ from otelscore.model import Kind
         ("agent", None, "agent", False, None),
         ("research_agent", None, "research_agent", True, None),
         ("AgentExecutor", None, None, True, None),
-        ("LangGraph", None, None, False, None),
+        ("LangGraph", None, None, False, Kind.LOOP),
+        ("LangGraph", None, "research", False, None),
+        ("LangGraph", "planner", None, False, Kind.WRAPPER),
         ("planner", 7, 7, True, None),
     ],
 )

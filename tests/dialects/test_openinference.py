@@ -171,8 +171,13 @@ def test_of_langgraphs_nodes_only_the_agents_graph_is_an_agent(
     assert read(name, kind_of(given, metadata=json.dumps(metadata)), scope=scope, parent=b"p" * 8).kind == kind
 
 
-def test_a_graph_without_a_name_at_the_root_is_the_loop_around_its_models_and_tools(read) -> None:
-    assert read("LangGraph", kind_of("CHAIN"), scope=LANGCHAIN).kind == Kind.LOOP
+@pytest.mark.parametrize("parent", [b"", b"p" * 8])  # a web server's span, say
+def test_a_graph_without_a_name_is_the_loop_around_its_models_and_tools(read, parent: bytes) -> None:
+    assert read("LangGraph", kind_of("CHAIN"), scope=LANGCHAIN, parent=parent).kind == Kind.LOOP
+
+
+def test_a_chain_at_the_root_is_the_loop_around_its_models_and_tools(read) -> None:
+    assert read("my graph", kind_of("CHAIN"), scope=LANGCHAIN).kind == Kind.LOOP
     assert read("crew", kind_of("CHAIN"), scope="openinference.instrumentation.crewai").kind == Kind.WRAPPER
 
 
