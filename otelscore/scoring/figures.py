@@ -67,8 +67,9 @@ def _survival(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:
         beyond = [point.steps for point in points if point.survival is None]
         fit = fit_beta_geometric(table) if figure == "survival" and beyond else None
         if fit is not None:
-            for horizon in beyond:
-                yield "extrapolated_survival_ratio", (str(horizon),), fit.survival(horizon)
+            measured = min((point.survival for point in points if point.survival is not None), default=1.0)
+            for horizon in beyond:  # fewer runs come through more steps, whatever the model says
+                yield "extrapolated_survival_ratio", (str(horizon),), min(fit.survival(horizon), measured)
 
 
 def _projected(sums: Sums, horizons: Sequence[int]) -> Iterator[Value]:

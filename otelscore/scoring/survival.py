@@ -147,14 +147,14 @@ def fit_beta_geometric(table: LifeTable) -> BetaGeometric | None:
         if determinant <= 0:  # nothing but rounding is left to climb
             break
         du, dv = (uv * slope[1] - vv * slope[0]) / determinant, (uv * slope[0] - uu * slope[1]) / determinant
-        tried = u + max(-_STRIDE, min(du, _STRIDE)), v + max(-_STRIDE, min(dv, _STRIDE))
-        there = likelihood.at(*tried)
-        gained = there[0] - height
+        du, dv = max(-_STRIDE, min(du, _STRIDE)), max(-_STRIDE, min(dv, _STRIDE))
+        there = likelihood.at(u + du, v + dv)
+        gained, hoped = there[0] - height, slope[0] * du + slope[1] * dv
         if gained < 0:
             damping *= 10
             continue
-        (u, v), (height, slope, bend), damping = tried, there, max(damping / 10, _LEAST_DAMPING)
-        if gained < _GAIN:
+        u, v, (height, slope, bend), damping = u + du, v + dv, there, max(damping / 10, _LEAST_DAMPING)
+        if max(gained, hoped) < _GAIN and damping < 1:  # a step right over the top gains little, a damped one anywhere
             break
     return BetaGeometric(exp(u), exp(v))
 

@@ -125,6 +125,16 @@ def test_figures_of_runs_that_are_many_enough(step, run, windows, figures):
     assert {name for name, *_ in found} == of_runs
 
 
+def test_what_is_extrapolated_is_never_more_than_what_was_measured_before(windows, figures, run, step):
+    late = run(*[step()] * 9, step(StepStatus.ERROR), outcome=Outcome.FAILED, hard_failure=True)
+    for kind, (count, trajectory) in enumerate([(40, run(*[step()] * 9)), (15, late)]):
+        for i in range(count):
+            windows.add(f"{kind}-{i}", row_of(trajectory), 1000.0)
+    found = shown(figures, 1000.0, service_name="shop", agent="planner", window="1h")
+    assert found["survival_ratio", "10"] == 0
+    assert found["extrapolated_survival_ratio", "50"] == 0
+
+
 def test_windows_under_an_hour_have_no_horizons(step, run, windows, figures):
     windows.add("a", row_of(run(step())), 1000.0)
     short = {name for name, *_ in shown(figures, 1000.0, window="5m")}

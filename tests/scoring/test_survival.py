@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from lifelines import KaplanMeierFitter
+from scipy.optimize import minimize
 
 from otelscore.scoring.survival import SUPPORT, LifeTable, fit_beta_geometric, kaplan_meier
 
@@ -100,6 +101,13 @@ def test_no_neighbour_of_the_fit_is_likelier(runs, more, less):
     assume(fit is not None and max(fit.alpha, fit.beta) < 1e4)  # beyond, rounding is larger than the difference
     best = log_likelihood(fit.alpha, fit.beta, table)
     assert log_likelihood(fit.alpha * more, fit.beta * less, table) <= best + 1e-3
+
+
+def test_the_fit_does_not_stop_where_a_step_leads_right_over_the_top():
+    table = LifeTable({4: 2, 7: 1, 11: 1}, {7: 1, 31: 1, 33: 1, 36: 1, 52: 1, 56: 1})
+    fit = fit_beta_geometric(table)
+    found = minimize(lambda x: -log_likelihood(*np.exp(x), table), (0, 0), method="Nelder-Mead")
+    assert log_likelihood(fit.alpha, fit.beta, table) == pytest.approx(-found.fun, abs=1e-3)
 
 
 def test_the_fit_is_the_published_one_of_customers_that_soon_leave():
