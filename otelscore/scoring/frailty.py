@@ -9,7 +9,7 @@ comes through n steps; towards v = 0 that is exp(-n h). (J. W. Vaupel, K. G. Man
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, log, log1p, sqrt
+from math import exp, expm1, log, log1p, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,11 @@ Array = NDArray[np.float64]
 Symmetric = tuple[float, float, float]
 """A matrix of two by two: top left, off the diagonal, bottom right."""
 
-_CLOSE = 1e-6
-"""Of the logarithm of the likelihood: less than a hundredth of a standard error from its top."""
+_CLOSE = 1e-5
+"""Of the logarithm of the likelihood: a two-hundredth of a standard error from its top."""
 _MOST_STEPS = 50
-_LEAST, _MOST = log(1e-3), log(20.0)
-"""Logarithms of v between which it is sought: below, it makes no difference, above, the length of a run does not."""
+_START, _LEAST, _MOST = 4.0, log(1e-3), log(20.0)
+"""v at the start, and logarithms between which it is sought: below, it makes no difference, above, lengths make none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,16 @@ def fit_frailty(verdicts: Verdicts, hazard: float) -> Frailty | None:
     >>> [round(fit.survival(n), 2) for n in (5, 10, 20, 40)]
     [0.79, 0.71, 0.62, 0.54]
     """
-    top = _at(verdicts, log(hazard), 0.0)
+    typical = float(verdicts.runs @ verdicts.lengths) / float(verdicts.runs.sum())
+    top = _at(verdicts, log(expm1(_START * hazard * typical) / (_START * typical)), log(_START))
     for _ in range(_MOST_STEPS):
         covariance = _inverse(top.information)
         if covariance is None:
             return None
         (a, b), (c, d, e) = top.slope, covariance
         by_hazard, by_spread = c * a + d * b, d * a + e * b
+        if (by_spread > 0 and top.log_spread == _MOST) or (by_spread < 0 and top.log_spread == _LEAST):
+            by_hazard, by_spread = a / top.information[0], 0.0
         share = min(1.0, 1 / max(abs(by_hazard), abs(by_spread), 1e-300))
         while True:
             spread = min(max(top.log_spread + share * by_spread, _LEAST), _MOST)

@@ -80,3 +80,11 @@ def test_runs_of_one_length_cannot_tell():
     verdicts = Verdicts(np.array([10.0]), np.array([60.0]), np.array([40.0]))
     assert evidence(verdicts, 0.05) == 0
     assert fit_frailty(verdicts, 0.05) is None
+
+
+def test_where_a_run_s_length_says_nothing_the_fit_ends_at_the_widest_spread():
+    verdicts = Verdicts(LENGTHS, np.full(5, 70.0), np.full(5, 30.0))
+    fit = fit_frailty(verdicts, 0.02)
+    assert fit.spread == pytest.approx(20)
+    found = minimize(lambda x: -log_likelihood(verdicts, x[0], log(20)), [log(fit.hazard)], method="Nelder-Mead")
+    assert log_likelihood(verdicts, log(fit.hazard), log(20)) == pytest.approx(-found.fun, abs=1e-4)
