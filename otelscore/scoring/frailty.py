@@ -23,7 +23,7 @@ _CLOSE = 1e-5
 """Of the logarithm of the likelihood: a two-hundredth of a standard error from its top."""
 _MOST_STEPS = 50
 _START, _LEAST, _MOST = 4.0, log(1e-3), log(20.0)
-"""v at the start, and logarithms between which it is sought: below, it makes no difference, above, lengths make none."""
+"""v at the start, and logarithms between which it is sought: below, it makes no difference, above, lengths do not."""
 
 
 @dataclass(frozen=True, slots=True)
