@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -262,13 +263,14 @@ async def run_proxy(client: Any, server: Any, **options: Any) -> None:
 
     serving = asyncio.create_task(serve()) if server else None
     try:
-        async for item in client_read:
-            if isinstance(item, Exception):
-                log.warning("the client sent what is no message: %s", str(item).splitlines()[0])
-                continue
-            await proxy.from_client(item.message)
-    except anyio.ClosedResourceError:
-        pass  # the client ended its HTTP session, so the transport closed the stream under us
+        with suppress(
+            anyio.ClosedResourceError
+        ):  # a client that ends its HTTP session closes the stream: an orderly end
+            async for item in client_read:
+                if isinstance(item, Exception):
+                    log.warning("the client sent what is no message: %s", str(item).splitlines()[0])
+                    continue
+                await proxy.from_client(item.message)
     finally:
         await proxy.close()
         await client_write.aclose()  # the transport writes until then
