@@ -82,7 +82,10 @@ def test_stop_waits_for_the_request_under_way() -> None:
 
 
 def test_stop_without_start_does_nothing() -> None:
-    HttpServer(hello, "127.0.0.1", 0, 10, 30, print).stop(0)
+    before = threading.active_count()
+    server = HttpServer(hello, "127.0.0.1", 0, 10, 30, print)
+    server.stop(0)
+    assert threading.active_count() == before
 
 
 def test_beyond_so_many_connections_new_ones_are_told_to_come_back_and_old_ones_are_served() -> None:
