@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from faults.disks import DISKS, Quota
 from faults.schedule import FAULTS, play
-from faults.site import Load, Site, check, settle, undisturbed
+from faults.site import Load, Site, disagreements, undisturbed, unsettled
 from live import Server
 
 RUNS = 8  # of each stream in a round with one kill
@@ -52,7 +52,8 @@ def kills(count: int, seed: int) -> None:
                 began = time.monotonic()
                 load = Load(seed * 1000 + number, RUNS)
                 play(site, load, Random(seed * 1000 + number), ["kill"], within=WITHIN)
-                settle(site, load, reference)
+                if found := unsettled(site, load, reference):
+                    raise SystemExit("\n".join(found))
                 print("| " + " | ".join([str(number + 1), *row(site, load), f"{time.monotonic() - began:.1f}"]) + " |")
             assert not site.watch.wrong, site.watch.wrong
             print(f"{count} kills: what was acknowledged and what was counted agree each time")
@@ -79,7 +80,8 @@ def schedule(seed: int) -> None:
         try:
             load = Load(seed, 4 * len(names))
             play(site, load, chance, names)
-            check(site, load, reference)
+            if found := disagreements(site, load, reference):
+                raise SystemExit("\n".join(found))
         finally:
             site.close()
             end(reference)

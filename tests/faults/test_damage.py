@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from faults.site import Load, Site, check
+from faults.site import Load, Site, disagreements
 from live import Server, eventually
 
 RUNS = 12
@@ -54,7 +54,7 @@ def test_of_a_log_that_is_spoiled_the_beginning_counts_and_what_is_sent_again_co
     site.watch.forget()
     site.start()
     load.once_to(site.server, load.runs)
-    check(site, load, reference)
+    assert disagreements(site, load, reference) == []
     assert not list(site.state().glob("*damaged*"))
 
 
@@ -71,5 +71,5 @@ def test_a_damaged_database_is_set_aside_loudly_and_what_is_sent_again_counts_on
     site.start()
     assert any("damaged" in line for line in site.server.lines)
     load.once_to(site.server, load.runs)
-    check(site, load, reference)
+    assert disagreements(site, load, reference) == []
     assert list(site.state().glob("*damaged*"))

@@ -9,7 +9,7 @@ import pytest
 from faults import senders
 from faults.disks import DISKS, Disk, Quota
 from faults.script import Script
-from faults.site import Load, Site, check
+from faults.site import Load, Site, disagreements
 from live import Server
 
 RUNS = 12
@@ -28,7 +28,7 @@ def test_full_under_load(make_site: Callable[..., Site], reference: Server, disk
             with site.full():
                 progress.wait_for_failures(3)
     assert said(site, "disk")
-    check(site, load, reference)
+    assert disagreements(site, load, reference) == []
 
 
 @pytest.mark.parametrize("disk", DISKS.values(), ids=DISKS)
@@ -42,7 +42,7 @@ def test_killed_while_it_is_full(
             progress.wait_for_failures(3)
             site.kill()
         site.start()
-    check(site, load, reference)
+    assert disagreements(site, load, reference) == []
 
 
 def test_read_only_under_load(make_site: Callable[..., Site], reference: Server) -> None:
@@ -53,7 +53,7 @@ def test_read_only_under_load(make_site: Callable[..., Site], reference: Server)
         site.disk.forbid(site.pid)
         progress.wait_for_failures(5)
         site.disk.clear(site.pid)
-    check(site, load, reference)
+    assert disagreements(site, load, reference) == []
 
 
 def test_the_limit_of_the_state_is_reached_and_raised(make_site: Callable[..., Site]) -> None:
@@ -82,4 +82,4 @@ def test_the_folder_is_moved_away_under_load_and_comes_back(make_site: Callable[
         progress.wait_for_failures(5)
         away.rename(site.state())
     assert said(site, "moved, deleted or replaced")
-    check(site, load, reference)
+    assert disagreements(site, load, reference) == []
